@@ -1,0 +1,1 @@
+"""One thin Typer file per group of commands."""

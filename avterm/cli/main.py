@@ -1,0 +1,77 @@
+"""The command `avterm`: groups its commands, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Annotated
+
+import typer
+
+from avterm.cli.common import state
+from avterm.errors import AvtermError, printable
+
+GROUPS = (
+    "demo",
+    "corpus",
+    "features",
+    "train",
+    "retrieve",
+    "ground",
+    "cluster",
+    "evaluate",
+    "report",
+    "browse",
+    "curate",
+    "export",
+    "search",
+    "info",
+)
+
+app = typer.Typer(
+    name="avterm",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes on stderr.")] = False,
+) -> None:
+    """Discover word-like units in untranscribed speech by looking at the pictures that it describes.
+
+    Start with `avterm demo`. Results go to stdout, progress to stderr. Exit 0: done, 1: failed, 2: wrong usage.
+    """
+    state.debug, state.quiet = debug, quiet
+
+
+for _group in GROUPS:
+    importlib.import_module(f"avterm.cli.{_group}").register(app)
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app()
+    except AvtermError as error:
+        if state.debug:
+            raise
+        sys.stderr.write(f"avterm: {printable(str(error))}\n")
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        if state.debug:
+            raise
+        sys.stderr.write(f"avterm: {printable(str(error))}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

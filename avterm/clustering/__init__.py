@@ -1,0 +1,1 @@
+"""Section 4: k-means of both modalities, affinity, variance."""

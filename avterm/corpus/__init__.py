@@ -1,0 +1,1 @@
+"""Section 2: image/caption pairs on disk become a corpus."""

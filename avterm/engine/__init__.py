@@ -1,0 +1,1 @@
+"""Map over shards and reduce."""

@@ -1,0 +1,1 @@
+"""Section 5: alignments, segment labels, purity, coverage, localisation."""

@@ -1,0 +1,1 @@
+"""Section 3: the speech branch, the image branch, the two together, the losses."""

@@ -1,0 +1,1 @@
+"""Section 3: audio in, log-mel spectrogram and voice activity out."""

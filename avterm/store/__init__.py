@@ -1,0 +1,1 @@
+"""HDF5 stores: names, dtypes, versions, sharding, atomic writes, and the run that holds them."""

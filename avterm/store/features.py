@@ -1,0 +1,130 @@
+"""Features: what training and grounding read instead of sounds and pictures, computed once.
+
+features/speech-00000.h5   a block of the corpus's pairs, in its order:
+    id          strings (n)             pairs that could be read
+    offset      int64 (n + 1)           pair i has the frames offset[i]:offset[i + 1]
+    mel         float16 (frames, 40)    log-mel energies, section 3
+    active      uint8 (frames,)         1 where the voice activity detector hears speech
+    left_out    strings                 one line of JSON [id, kind, message] for each pair that could not be read
+features/images-00000.h5   a block of the corpus's distinct pictures, in order of first use:
+    image       strings (n)             paths as in the manifest
+    size        int32 (n, 2)            width and height in pixels, after any EXIF rotation
+    backbone    float16 (n, H, W, C) or (n, C)   frozen backbone's output (grid or vector)
+    left_out    as above
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from avterm.errors import Problem, StoreError
+from avterm.store.shards import Header, Shard, write_shard
+from avterm.store.stacked import Stacked
+
+SPEECH = "features-speech"
+IMAGES = "features-images"
+
+
+def shard_path(folder: Path, kind: str, number: int) -> Path:
+    """Where shard `number` of SPEECH or IMAGES lies."""
+    return folder / f"{kind.removeprefix('features-')}-{number:05d}.h5"
+
+
+def write_features(
+    path: Path, kind: str, fingerprint: str, arrays: Mapping[str, np.ndarray | list[str]], left_out: list[Problem]
+) -> None:
+    """Write one shard of SPEECH or IMAGES with the arrays that the module's description names."""
+    rows = len(arrays["id" if kind == SPEECH else "image"])
+    lost = [json.dumps([p.id, p.kind, p.message]) for p in left_out]
+    write_shard(path, Header(kind, rows, fingerprint, {"left_out": len(lost)}), {**arrays, "left_out": lost})
+
+
+class FeatureStore:
+    """All feature shards of a folder, read lazily. Speech is found by pair id, pictures by their manifest path."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open every shard in `folder`; StoreError where there is none or they were made from different inputs."""
+        self.folder = Path(folder)
+        self._speech = self._open(SPEECH)
+        self._images = self._open(IMAGES)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids of the pairs whose speech is here, in corpus order."""
+        return [id for shard in self._speech for id in shard.texts("id")]
+
+    @cached_property
+    def images(self) -> list[str]:
+        """Manifest paths of the pictures that are here."""
+        return [name for shard in self._images for name in shard.texts("image")]
+
+    @cached_property
+    def row(self) -> dict[str, int]:
+        """Row of each pair id."""
+        return {id: i for i, id in enumerate(self.ids)}
+
+    @cached_property
+    def image_row(self) -> dict[str, int]:
+        """Row of each picture."""
+        return {name: i for i, name in enumerate(self.images)}
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """int64 (pairs + 1): row i's frames are offsets[i]:offsets[i + 1] of `mels` and `activity`."""
+        parts, base = [np.zeros(1, np.int64)], 0
+        for shard in self._speech:
+            offset = shard["offset"][:]
+            parts.append(offset[1:] + base)
+            base += int(offset[-1])
+        return np.concatenate(parts)
+
+    @cached_property
+    def mels(self) -> Stacked:
+        """(frames, 40): every caption's frames, one caption after the other."""
+        return Stacked([shard["mel"] for shard in self._speech])
+
+    @cached_property
+    def activity(self) -> Stacked:
+        """(frames,): 1 where speech is heard."""
+        return Stacked([shard["active"] for shard in self._speech])
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """int32 (pictures, 2): width and height in pixels."""
+        return np.concatenate([shard["size"][:] for shard in self._images])
+
+    @cached_property
+    def backbone(self) -> Stacked:
+        """(pictures, H, W, C) or (pictures, C): the frozen backbone's output."""
+        return Stacked([shard["backbone"] for shard in self._images])
+
+    def mel(self, id: str) -> np.ndarray:
+        """float16 (frames, 40) of one pair."""
+        row = self.row[id]
+        return self.mels[int(self.offsets[row]) : int(self.offsets[row + 1])]
+
+    def active(self, id: str) -> np.ndarray:
+        """uint8 (frames,) of one pair."""
+        row = self.row[id]
+        return self.activity[int(self.offsets[row]) : int(self.offsets[row + 1])]
+
+    def left_out(self) -> list[Problem]:
+        """Every pair or picture that could not be read, with the reason."""
+        return [Problem(*json.loads(t)) for s in [*self._speech, *self._images] for t in s.texts("left_out")]
+
+    def _open(self, kind: str) -> list[Shard]:
+        pattern = f"{kind.removeprefix('features-')}-?????.h5"
+        shards = [Shard(path, kind) for path in sorted(self.folder.glob(pattern))]
+        if not shards:
+            raise StoreError(f"{self.folder}: no features here; compute them with `avterm features`")
+        made = {s.header.fingerprint for s in shards}
+        if len(made) > 1:
+            raise StoreError(
+                f"{self.folder}: {kind} of {len(made)} configurations or corpora; run `avterm features --redo`"
+            )
+        return shards

@@ -1,0 +1,160 @@
+"""One shard: an HDF5 file of named arrays behind a header line that says what it is and sums what follows.
+
+The header fills the file's user block (the first 4,096 bytes, which HDF5 leaves to applications): one line of JSON
+with kind, format, rows, fingerprint and a checksum of the rest, so that `head -1` shows it and a damaged file is
+refused before the HDF5 library parses a byte of it. Same arrays and header, same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+
+from avterm.errors import StoreError
+from avterm.store.atomic import replacing
+
+FORMAT = 1
+HEADER_BYTES = 4096
+_verified: set[tuple[str, int, int]] = set()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a shard says of itself: what it holds, how many rows, and what it was made from."""
+
+    kind: str
+    rows: int
+    fingerprint: str
+    info: dict[str, Any]
+
+
+def write_shard(path: Path, header: Header, arrays: Mapping[str, np.ndarray | list[str]]) -> None:
+    """Write `arrays` ({name: array, or list of strings}; names may hold `/`) as one shard, whole or not at all."""
+    with replacing(Path(path)) as temporary:
+        with h5py.File(temporary, "w", userblock_size=HEADER_BYTES, libver="v110") as file:
+            for name, values in arrays.items():
+                if isinstance(values, list):
+                    file.create_dataset(name, data=_texts(values))
+                else:
+                    file.create_dataset(name, data=values)
+        seal(temporary, header)
+
+
+def seal(path: Path, header: Header) -> None:
+    """Write the header, with the checksum of all that follows it, into the user block of a closed HDF5 file."""
+    line = {
+        "avterm": header.kind, "format": FORMAT, "rows": header.rows, "fingerprint": header.fingerprint,
+        "crc32": _checksum(path), "bytes": path.stat().st_size, "info": header.info,
+    }  # fmt: skip
+    data = json.dumps(line, sort_keys=True).encode("ascii") + b"\n"
+    if len(data) > HEADER_BYTES:
+        raise StoreError(f"{path}: header of {len(data)} bytes does not fit {HEADER_BYTES}")
+    with path.open("r+b") as file:
+        file.write(data.ljust(HEADER_BYTES, b"\0"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_header(path: Path, kind: str) -> Header:
+    """The header of a shard of this kind, without opening its arrays. StoreError says what else the file is."""
+    return _header(path, kind)[0]
+
+
+def verify(path: Path, kind: str) -> Header:
+    """Compare a shard with its checksum, once per process and version of the file; StoreError where it differs."""
+    header, line = _header(path, kind)
+    status = path.stat()
+    key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
+    if key not in _verified:
+        if status.st_size != line.get("bytes") or _checksum(path) != line.get("crc32"):
+            raise StoreError(f"{path}: damaged (checksum differs); delete this file and run its stage again")
+        _verified.add(key)
+    return header
+
+
+class Shard:
+    """A shard open for reading. Arrays are h5py datasets: slices are read from disk when asked for."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        """Open and verify. Raises StoreError where the file is missing, damaged or of another kind."""
+        self.path = Path(path)
+        self.header = verify(self.path, kind)
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise StoreError(f"{path}: could not be opened as HDF5: {error}") from None
+
+    def __getitem__(self, name: str) -> h5py.Dataset:
+        try:
+            return self._file[name]
+        except KeyError:
+            raise StoreError(
+                f"{self.path}: has no array {name!r}; made by another version? run its stage again"
+            ) from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._file
+
+    def __len__(self) -> int:
+        return self.header.rows
+
+    def texts(self, name: str) -> list[str]:
+        """A whole array of strings."""
+        return [value.decode("utf-8", "surrogatepass") for value in self[name][:]]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __enter__(self) -> Shard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _texts(values: list[str]) -> np.ndarray:
+    encoded = np.empty(len(values), dtype=h5py.string_dtype("utf-8"))
+    encoded[:] = [value.encode("utf-8", "surrogatepass") for value in values]
+    return encoded
+
+
+def _header(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
+    try:
+        with Path(path).open("rb") as file:
+            block = file.read(HEADER_BYTES)
+    except OSError as error:
+        raise StoreError(f"{path}: could not be read: {error.strerror or error}") from None
+    try:
+        line = json.loads(block.split(b"\n", 1)[0])
+        header = Header(str(line["avterm"]), int(line["rows"]), str(line["fingerprint"]), dict(line["info"]))
+        version = int(line["format"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise StoreError(f"{path}: expected a store of avterm, found another kind of file") from None
+    if header.kind != kind:
+        raise StoreError(f"{path}: expected {kind}, found {header.kind}")
+    if version != FORMAT:
+        raise StoreError(
+            f"{path}: expected store format {FORMAT}, found {version}; use the avterm that made it, or make it again"
+        )
+    return header, line
+
+
+def _checksum(path: Path) -> int:
+    total = 0
+    with path.open("rb") as file:
+        file.seek(HEADER_BYTES)
+        while block := file.read(1 << 22):
+            total = zlib.crc32(block, total)
+    return total

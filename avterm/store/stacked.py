@@ -1,0 +1,83 @@
+"""Many shards' arrays seen as one, read from disk only where they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import h5py
+import numpy as np
+
+
+class Stacked:
+    """Rows of several datasets, one after the other: `len`, `shape`, `dtype`, slices, index arrays, `blocks`.
+
+    Reads copy; nothing is kept in memory. An index array comes back in the order asked for.
+    """
+
+    def __init__(self, datasets: Sequence[h5py.Dataset]) -> None:
+        """`datasets` share dtype and all dimensions but the first."""
+        self._datasets = list(datasets)
+        self.offsets = np.concatenate([[0], np.cumsum([d.shape[0] for d in self._datasets])]).astype(np.int64)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of one array."""
+        tail = self._datasets[0].shape[1:] if self._datasets else ()
+        return (int(self.offsets[-1]), *tail)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """As stored."""
+        return self._datasets[0].dtype if self._datasets else np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return int(self.offsets[-1])
+
+    def __getitem__(self, key: int | slice | np.ndarray | Sequence[int]) -> np.ndarray:
+        if isinstance(key, int | np.integer):
+            row = int(key) + (len(self) if key < 0 else 0)
+            return self[row : row + 1][0]
+        if isinstance(key, slice):
+            start, stop, step = key.indices(len(self))
+            if step == 1:
+                return self._read(start, max(start, stop))
+            key = np.arange(start, stop, step)
+        return self._gather(np.asarray(key))
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        values = self[:]
+        return values if dtype is None else values.astype(dtype)
+
+    def blocks(self, rows: int = 16_384) -> Iterator[tuple[int, np.ndarray]]:
+        """(first row, block) over everything, in order, `rows` at most at a time, never across two shards."""
+        for dataset, offset in zip(self._datasets, self.offsets[:-1], strict=True):
+            for start in range(0, dataset.shape[0], rows):
+                yield int(offset) + start, dataset[start : start + rows]
+
+    def _read(self, start: int, stop: int) -> np.ndarray:
+        out = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        for dataset, offset in zip(self._datasets, self.offsets[:-1], strict=True):
+            low, high = max(start, offset), min(stop, offset + dataset.shape[0])
+            if low < high:
+                out[low - start : high - start] = dataset[low - offset : high - offset]
+        return out
+
+    def _gather(self, rows: np.ndarray) -> np.ndarray:
+        if rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        rows = np.where(rows < 0, rows + len(self), rows).astype(np.int64)
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
+            raise IndexError(f"row out of range of {len(self)}")
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        shard_of = np.searchsorted(self.offsets, rows, side="right") - 1
+        for shard in np.unique(shard_of):
+            mine = np.flatnonzero(shard_of == shard)
+            unique, back = np.unique(rows[mine] - self.offsets[shard], return_inverse=True)
+            dataset = self._datasets[shard]
+            span = int(unique[-1] - unique[0]) + 1
+            if span <= 4 * len(unique):  # one read of a dense stretch beats h5py's point selection
+                values = dataset[int(unique[0]) : int(unique[0]) + span][unique - unique[0]]
+            else:
+                values = np.stack([dataset[int(r)] for r in unique])
+            out[mine] = values[back]
+        return out

@@ -1,0 +1,1 @@
+"""Section 3: images in, pixels, grid crops and frozen backbones out."""

@@ -1,0 +1,1 @@
+"""The demo corpus, as plain files: its words, grammar and drawing rules."""

@@ -1,0 +1,76 @@
+"""Checkpoints: the weights as safetensors, with the configuration that built them in the file's own metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from avterm.config import Config, ModelConfig, SpeechConfig, VisionConfig, override
+from avterm.errors import ConfigError, StoreError
+from avterm.model.pair import PairModel
+from avterm.store.atomic import replacing
+
+FORMAT = "1"
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write tensors and JSON-able metadata as one safetensors file, whole or not at all."""
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    text = {"avterm": FORMAT, "metadata": json.dumps(metadata, sort_keys=True)}
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(plain, text))
+
+
+def load_tensors(path: Path, device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_tensors` wrote; StoreError in one line where the file is something else or damaged."""
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            head = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if head.get("avterm") != FORMAT:
+            raise StoreError(f"{path}: expected a checkpoint of avterm, found other safetensors")
+        return tensors, json.loads(head["metadata"])
+    except FileNotFoundError:
+        raise StoreError(f"{path}: no checkpoint here; train one with `avterm train`") from None
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
+        raise StoreError(f"{path}: expected a checkpoint, found: {error}") from None
+
+
+def save_model(path: Path, model: PairModel, config: Config, weights: dict[str, Tensor] | None = None) -> None:
+    """Write a checkpoint; `weights` take the place of the model's own (a running mean of them)."""
+    metadata = {
+        "image_size": model.image_size,
+        "config": {name: dataclasses.asdict(getattr(config, name)) for name in ("speech", "vision", "model")},
+    }
+    save_tensors(path, weights or model.state_dict(), metadata)
+
+
+def load_model(path: Path, device: str | torch.device = "cpu") -> PairModel:
+    """The model of a checkpoint, in evaluation mode."""
+    tensors, metadata = load_tensors(path, device)
+    try:
+        config, size = _front(metadata, path), int(metadata["image_size"])
+        if not 0 < size <= 1 << 20 or not 0 < config.model.embedding <= 1 << 16 or not 0 < config.model.width <= 64:
+            raise StoreError(f"{path}: the checkpoint's sizes are out of any sensible range")
+        model = PairModel(config.model, size, config.speech.mels)
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+        raise StoreError(f"{path}: expected a checkpoint of this version, found: {str(error)[:200]}") from None
+    return model.to(device).eval()
+
+
+def checkpoint_front(path: Path) -> tuple[SpeechConfig, VisionConfig, ModelConfig]:
+    """The configuration of the front ends and the model that a checkpoint was trained with."""
+    config = _front(load_tensors(path)[1], path)
+    return config.speech, config.vision, config.model
+
+
+def _front(metadata: dict[str, Any], path: Path) -> Config:
+    return override(Config(), metadata["config"], str(path))

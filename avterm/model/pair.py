@@ -1,0 +1,105 @@
+"""The two branches together (section 3): what a caption and a picture have in common, as one number."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from avterm.config import ModelConfig
+from avterm.errors import ConfigError
+from avterm.model.similarity import SIMILARITIES, frame_mask, masked_mean, matchmap_scores
+from avterm.model.speech import SpeechBranch
+
+
+class PairModel(nn.Module):
+    """The speech branch, the trained linear map of the image branch, and the normalisation of the mel bands.
+
+    The frozen backbone stays outside: its output is computed once (`avterm.vision.backbones`, the feature store).
+    """
+
+    mel_mean: Tensor
+    mel_deviation: Tensor
+    image_mean: Tensor
+    image_deviation: Tensor
+
+    def __init__(self, config: ModelConfig, image_size: int, mels: int = 40) -> None:
+        """`image_size` is the length of the backbone's output (4,096 for VGG-16's second fully connected layer)."""
+        super().__init__()
+        if config.similarity not in SIMILARITIES:
+            raise ConfigError(
+                f"model.similarity: expected one of {', '.join(SIMILARITIES)}, found {config.similarity!r}"
+            )
+        self.config, self.image_size, self.mels = config, image_size, mels
+        self.speech = SpeechBranch(config, mels)
+        self.image = nn.Linear(image_size, config.embedding)
+        self.stride = self.speech.stride
+        self.log_scale = nn.Parameter(torch.zeros(()))  # of the contrastive loss; the paper's loss leaves it alone
+        self.register_buffer("mel_mean", torch.zeros(mels))
+        self.register_buffer("mel_deviation", torch.ones(mels))
+        self.register_buffer("image_mean", torch.zeros(image_size))
+        self.register_buffer("image_deviation", torch.ones(()))
+
+    def set_mel_statistics(self, mean: np.ndarray, deviation: np.ndarray) -> None:
+        """(mels,) mean and deviation of each band over the training split; the deviation only serves `scale_mels`."""
+        self.mel_mean.copy_(torch.from_numpy(np.asarray(mean, np.float32)))
+        if self.config.scale_mels:
+            self.mel_deviation.copy_(torch.from_numpy(np.asarray(deviation, np.float32)))
+
+    def set_image_statistics(self, mean: np.ndarray, deviation: float) -> None:
+        """(image_size,) mean and overall deviation of the backbone's output, used where cells are compared."""
+        self.image_mean.copy_(torch.from_numpy(np.asarray(mean, np.float32)))
+        self.image_deviation.fill_(float(deviation))
+
+    def normalise(self, mel: Tensor) -> Tensor:
+        """Raw log-mel (..., mels) → mean-normalised, as training saw it."""
+        return (mel - self.mel_mean) / self.mel_deviation
+
+    def speech_frames(self, mel: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, mels) raw log-mel, (B,) true lengths → (B, ceil(T / stride), D), padding zero, before the mean."""
+        frames = self.speech(self.normalise(mel), lengths)
+        if self.config.normalise_speech and self.config.similarity != "mean":
+            frames = F.normalize(frames, dim=-1)
+        return frames
+
+    def embed_speech(self, mel: Tensor, lengths: Tensor) -> Tensor:
+        """(B, T, mels) raw log-mel, (B,) true lengths → (B, D): a whole caption, or a segment cut out."""
+        frames = self.speech_frames(mel, lengths)
+        return self.finish_speech(masked_mean(frames, frame_mask(lengths, frames.shape[1], self.stride)))
+
+    def finish_speech(self, means: Tensor) -> Tensor:
+        """(N, D) means over frames → (N, D): L2 normalisation as section 3 has it."""
+        if self.config.normalise_speech and self.config.similarity == "mean":
+            return F.normalize(means, dim=-1)
+        return means
+
+    def project(self, features: Tensor) -> Tensor:
+        """(..., image_size) of the backbone → (..., D): the trained linear map."""
+        cells = self.image((features - self.image_mean) / self.image_deviation)
+        if self.config.normalise_image and self.config.similarity != "mean":
+            cells = F.normalize(cells, dim=-1)
+        return cells
+
+    def finish_image(self, means: Tensor) -> Tensor:
+        """(N, D) means over cells → (N, D): L2 normalisation where configured; the paper has none."""
+        if self.config.normalise_image and self.config.similarity == "mean":
+            return F.normalize(means, dim=-1)
+        return means
+
+    def embed_image(self, features: Tensor) -> Tensor:
+        """(B, image_size) or (B, H, W, image_size) of the backbone → (B, D)."""
+        cells = self.project(features)
+        return self.finish_image(cells if cells.ndim == 2 else cells.mean((1, 2)))
+
+    def scores(self, mel: Tensor, lengths: Tensor, features: Tensor) -> Tensor:
+        """(B, T, mels), (B,), (C, …) backbone output → (B, C): every caption with every picture."""
+        if self.config.similarity == "mean":
+            return self.embed_speech(mel, lengths) @ self.embed_image(features).T
+        frames = self.speech_frames(mel, lengths)
+        return self.match(frames, lengths, self.project(features))
+
+    def match(self, frames: Tensor, lengths: Tensor, cells: Tensor) -> Tensor:
+        """(B, T', D) output frames, (B,) lengths in mel frames, (C, H, W, D) cells → (B, C) by the match map."""
+        mask = frame_mask(lengths, frames.shape[1], self.stride)
+        return matchmap_scores(frames, mask, cells.flatten(1, -2), self.config.similarity)

@@ -1,0 +1,284 @@
+"""The training loop (section 3): reads top to bottom."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from avterm.config import Config, TrainingConfig, fingerprint
+from avterm.errors import ConfigError, StoreError
+from avterm.model.checkpoint import save_model
+from avterm.model.losses import contrastive_loss, draw_impostors, impostor_loss
+from avterm.model.pair import PairModel
+from avterm.progress import Progress, Step
+from avterm.retrieval.recall import recall
+from avterm.store.atomic import write_text
+from avterm.store.run import Run
+from avterm.training.augment import mask_spectrogram
+from avterm.training.data import Batch, PairData, epoch_order, image_statistics, mel_statistics, prefetched
+from avterm.training.device import choose_device, uses_bf16
+from avterm.training.schedule import learning_rate
+from avterm.training.state import Place, load_state, save_state, write_history
+
+SAVE_EVERY_SECONDS = 300.0  # within an epoch, so that a machine that dies costs minutes, not an epoch
+
+
+class Trainer:
+    """One training: the model, its optimiser, its place, and the folder that it writes to."""
+
+    def __init__(self, run: Run, train: PairData, val: PairData | None, device: torch.device) -> None:
+        """Build the model of the run's configuration; seeded, so that the same run gives the same weights."""
+        self.config = run.config.training
+        self.device, self.train, self.val = device, train, val
+        self.folder = run.path / "checkpoints"
+        self.fingerprint = training_fingerprint(run)
+        self.bf16 = uses_bf16(self.config.precision, device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            self.model = PairModel(run.config.model, int(run.features.backbone.shape[-1]), run.config.speech.mels)
+        self.model.set_mel_statistics(*mel_statistics(train))
+        if run.config.model.similarity != "mean" or run.config.training.loss == "contrastive":
+            self.model.set_image_statistics(*image_statistics(train))
+        with torch.no_grad():
+            self.model.log_scale.fill_(1.0 / self.config.temperature).log_()
+        self.model.to(device)
+        self.optimiser = make_optimiser(self.model, self.config)
+        self.average = {k: v.clone() for k, v in self.model.state_dict().items()} if self.config.average else {}
+        self.place = Place()
+        self.config_whole: Config = run.config
+
+    def one_step(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Forward, backward, update. Returns the loss a pair, detached, still on the device."""
+        batch = batch.to(self.device)
+        if self.config.spec_augment:
+            batch = mask_spectrogram(batch, self.model.mel_mean, generator)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            scores = self.model.scores(batch.mel, batch.lengths, batch.features)  # (B, B)
+        loss = batch_loss(scores.float(), batch.images, self.model, self.config, generator)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        if self.average:
+            decay = min(self.config.average, (1 + self.optimiser_steps) / (10 + self.optimiser_steps))
+            for name, value in self.model.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - decay)
+                else:
+                    self.average[name].copy_(value)
+        per_pair = loss.detach()
+        return per_pair / len(batch.lengths) if self.config.loss == "impostor" else per_pair
+
+    @property
+    def optimiser_steps(self) -> int:
+        """How many updates were made so far."""
+        return self.place.epoch * self.steps_per_epoch + self.place.step
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many batches an epoch has."""
+        return max(1, len(self.train) // self.config.batch)
+
+    def one_epoch(self, step: Step, should_stop: Callable[[], bool]) -> bool:
+        """The rest of the current epoch. False where it was asked to stop within; the state is then saved."""
+        order = epoch_order(len(self.train), self.config.batch, self.config.seed, self.place.epoch)
+        batches = prefetched(self.train, order[self.place.step :], self.config.frames, pin=self.device.type == "cuda")
+        saved = time.monotonic()
+        for batch in batches:
+            if should_stop():
+                self.save_state()
+                return False
+            self.model.train()
+            seed = (self.config.seed * 1_000_003 + self.place.epoch) * 1_000_003 + self.place.step
+            generator = torch.Generator().manual_seed(seed % (1 << 62))
+            for group in self.optimiser.param_groups:
+                group["lr"] = learning_rate(self.config, self.optimiser_steps, self.steps_per_epoch)
+            with torch.random.fork_rng(devices=[], enabled=self.config_whole.model.dropout > 0):
+                if self.config_whole.model.dropout > 0:
+                    torch.manual_seed(seed % (1 << 62))
+                loss = float(self.one_step(batch, generator))
+            if loss != loss:
+                raise ConfigError(f"the loss became NaN in epoch {self.place.epoch + 1}; lower training.learning_rate")
+            self.place.loss_sum += loss
+            self.place.step += 1
+            step.advance(len(batch.lengths), loss=loss)
+            if time.monotonic() - saved > SAVE_EVERY_SECONDS:
+                self.save_state()
+                saved = time.monotonic()
+        return True
+
+    def close_epoch(self, seconds: float) -> dict[str, Any]:
+        """Validate, record the epoch, keep the best and the last checkpoint, and save the state."""
+        place = self.place
+        row: dict[str, Any] = {
+            "epoch": place.epoch + 1,
+            "loss": place.loss_sum / max(place.step, 1),
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+        }
+        weights = self.average or dict(self.model.state_dict())
+        if self.val is not None:
+            search, annotation = self.validate(self.val, weights)
+            row |= {f"search_{k}": v for k, v in search.items()} | {f"annotation_{k}": v for k, v in annotation.items()}
+            score = (search["r10"] + annotation["r10"] + search["r5"] + annotation["r5"]) / 4
+        else:
+            score = -row["loss"]
+        better = place.best_epoch < 0 or score > place.best
+        if better:
+            place.best, place.best_epoch = score, place.epoch
+        place.history.append(row)
+        place.epoch, place.step, place.loss_sum = place.epoch + 1, 0, 0.0
+        save_model(self.folder / "last.safetensors", self.model, self.config_whole, weights)
+        if better:
+            shutil.copyfile(self.folder / "last.safetensors", self.folder / ".best.part")
+            (self.folder / ".best.part").replace(self.folder / "best.safetensors")
+        self.save_state()
+        return {**row, "seconds": seconds}
+
+    def validate(self, val: PairData, weights: dict[str, Tensor]) -> tuple[dict[str, float], dict[str, float]]:
+        """Recall of these weights on the validation pairs."""
+        kept = {k: v.clone() for k, v in self.model.state_dict().items()} if self.average else None
+        if kept is not None:
+            self.model.load_state_dict(weights)
+        search, annotation = recall(self.model, val)
+        if kept is not None:
+            self.model.load_state_dict(kept)
+        return search.as_dict(), annotation.as_dict()
+
+    def save_state(self) -> None:
+        """So that training can go on exactly here."""
+        save_state(
+            self.folder / "state.safetensors", self.model, self.optimiser, self.average, self.place, self.fingerprint
+        )
+
+    def resume(self) -> bool:
+        """Go on from a saved state, if there is one."""
+        path = self.folder / "state.safetensors"
+        if not path.exists():
+            return False
+        self.place = load_state(path, self.model, self.optimiser, self.average, self.fingerprint)
+        return True
+
+
+def train(
+    run: Run,
+    progress: Progress,
+    device: str = "auto",
+    should_stop: Callable[[], bool] = lambda: False,
+    redo: bool = False,
+) -> dict[str, Any]:
+    """Train the run's model on its corpus's `train` split, watched on `val`; returns the summary of the stage.
+
+    Goes on where an interrupted training was; returns at once where it is done. StoreError where the run holds a
+    model of another configuration and not `redo`.
+    """
+    key = training_fingerprint(run)
+    done = run.stage("train")
+    if done is not None and not redo:
+        if done["fingerprint"] != key:
+            raise StoreError(f"{run.path}: holds a model trained with other settings or inputs; --redo replaces it")
+        progress.note(f"{run.path}: already trained ({done['summary']['epochs']} epochs)")
+        return done["summary"]
+    if redo:
+        run.unfinish("train")
+        shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+    pairs = PairData(run.corpus, run.features, ["train"])
+    has_val = any(p.id in run.features.row for p in run.corpus.split("val"))
+    trainer = Trainer(
+        run, pairs, PairData(run.corpus, run.features, ["val"]) if has_val else None, choose_device(device)
+    )
+    if trainer.resume():
+        progress.note(f"going on after epoch {trainer.place.epoch}, step {trainer.place.step}")
+    seconds = _epochs(run, trainer, progress, should_stop)
+    return _summary(run, trainer, seconds, finished=not should_stop())
+
+
+def _epochs(run: Run, trainer: Trainer, progress: Progress, should_stop: Callable[[], bool]) -> float:
+    config, place = trainer.config, trainer.place
+    began = time.monotonic()
+    per_epoch = trainer.steps_per_epoch * min(config.batch, len(trainer.train))
+    done = place.epoch * per_epoch + place.step * config.batch
+    with progress.step("train", config.epochs * per_epoch, "pairs", done=done) as step:
+        while place.epoch < config.epochs and not should_stop():
+            start = time.monotonic()
+            if not trainer.one_epoch(step, should_stop):
+                break
+            row = trainer.close_epoch(time.monotonic() - start)
+            write_text(run.path / "metrics.jsonl", write_history(run.path, place.history))
+            _to_tensorboard(run.path / "tensorboard", row)
+            progress.note(_line(row, config.epochs))
+            if config.patience and place.epoch - 1 - place.best_epoch >= config.patience:
+                progress.note(f"stopped early: no better recall for {config.patience} epochs")
+                break
+    return time.monotonic() - began
+
+
+def _summary(run: Run, trainer: Trainer, seconds: float, finished: bool) -> dict[str, Any]:
+    place = trainer.place
+    best = place.history[place.best_epoch] if place.history else {}
+    summary: dict[str, Any] = {
+        "pairs": len(trainer.train),
+        "epochs": place.epoch,
+        "best_epoch": place.best_epoch + 1,
+        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "precision": "bf16" if trainer.bf16 else "float32",
+        "device": trainer.device.type,
+    }
+    summary |= {k: best[k] for k in ("search_r10", "annotation_r10") if k in best}
+    if finished:
+        run.finish("train", trainer.fingerprint, summary)
+    return {**summary, "seconds": round(seconds, 1), "finished": finished}
+
+
+def training_fingerprint(run: Run) -> str:
+    """Changes with anything that changes the weights."""
+    config = run.config
+    return fingerprint(
+        "train", asdict(config.speech), asdict(config.vision), asdict(config.model), asdict(config.training),
+        run.corpus.fingerprint,
+    )  # fmt: skip
+
+
+def make_optimiser(model: PairModel, config: TrainingConfig) -> torch.optim.Optimizer:
+    """SGD with momentum (section 3) or AdamW. Biases, norms and the temperature never decay."""
+    decay = [p for p in model.parameters() if p.ndim > 1]
+    rest = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+    raise ConfigError(f"training.optimiser: expected sgd or adamw, found {config.optimiser!r}")
+
+
+def batch_loss(
+    scores: Tensor, images: Tensor, model: PairModel, config: TrainingConfig, generator: torch.Generator
+) -> Tensor:
+    """The configured loss of one minibatch's (B, B) scores."""
+    if config.loss == "impostor":
+        by_image, by_speech = draw_impostors(images, generator), draw_impostors(images, generator)
+        return impostor_loss(scores, by_image, by_speech, config.margin)
+    if config.loss == "contrastive":
+        return contrastive_loss(scores, images, model.log_scale.clamp(max=4.6).exp(), config.margin)
+    raise ConfigError(f"training.loss: expected impostor or contrastive, found {config.loss!r}")
+
+
+def _to_tensorboard(folder: Path, row: dict[str, Any]) -> None:
+    writer = SummaryWriter(str(folder))
+    for name, value in row.items():
+        if name != "epoch":
+            writer.add_scalar(name, value, row["epoch"])
+    writer.close()
+
+
+def _line(row: dict[str, Any], epochs: int) -> str:
+    text = f"epoch {row['epoch']}/{epochs}: loss {row['loss']:.4f}"
+    if "search_r10" in row:
+        text += f", search R@10 {row['search_r10']:.3f}, annotation R@10 {row['annotation_r10']:.3f}"
+    return f"{text} ({row['seconds']:.1f} s)"

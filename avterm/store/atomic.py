@@ -14,9 +14,11 @@ from avterm.errors import StoreError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, sync: bool = True) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
 
+    Without `sync` it may be lost when the power fails: right for one of thousands of files that can be made again and
+    that count only once a manifest, written last, names them.
     Raises StoreError, in one line, where the disk refuses (full, read-only, too large).
     """
     path = Path(path)
@@ -27,12 +29,14 @@ def replacing(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if sync:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
         temporary = None
-        sync_folder(path.parent)
+        if sync:
+            sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path}: could not be written: {error.strerror or error}") from error
     finally:

@@ -1,4 +1,4 @@
-"""Make the demo corpus. Each pair depends on the seed and its own number alone, so any number of jobs makes the same."""
+"""Make the demo corpus. A pair depends on the seed and its own number alone, so any number of jobs makes the same."""
 
 from __future__ import annotations
 
@@ -46,6 +46,9 @@ def make_demo(
     if pairs < 1 or seed < 0 or jobs < 1:
         raise UsageError(f"expected at least one pair and one job and a seed from 0, found {pairs}, {jobs}, {seed}")
     folder = Path(folder)
+    corpus = Corpus(folder / "corpus.jsonl", [])
+    for path in (corpus.path, corpus.words_path, corpus.boxes_path):
+        path.unlink(missing_ok=True)  # of an older corpus here, whose media are about to change
     for name in ("images", "speech"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     blocks = [
@@ -56,7 +59,7 @@ def make_demo(
         for records in spread(_make_block, blocks, jobs):
             made += records
             step.advance(len(records))
-    corpus = Corpus(folder / "corpus.jsonl", [Pair(**record["pair"]) for record in made])
+    corpus = Corpus(corpus.path, [Pair(**record["pair"]) for record in made])
     write_text(corpus.words_path, _lines({"id": r["pair"]["id"], "words": r["words"]} for r in made))
     write_text(corpus.boxes_path, _lines({"id": r["pair"]["id"], "boxes": r["boxes"]} for r in made))
     corpus.save()
@@ -75,9 +78,9 @@ def _make_pair(block: _Block, number: int) -> dict[str, Any]:
     voice = voices()[int(rng.integers(len(voices())))]
     spoken = record(caption.text, voice, rng, caption.pauses)
     image, speech = f"images/{id}.jpg", f"speech/{id}.flac"
-    with replacing(block.folder / image) as temporary:
+    with replacing(block.folder / image, sync=False) as temporary:
         scene.picture.save(temporary, "JPEG", quality=_QUALITY)
-    with replacing(block.folder / speech) as temporary:
+    with replacing(block.folder / speech, sync=False) as temporary:
         write_flac(temporary, spoken.samples)
     split = "train" if number < block.pairs - round(block.pairs * VALIDATION) else "val"
     return {

@@ -20,6 +20,7 @@ _OVERLAP = 0.04  # of the smaller of two boxes
 _TRIES = 60
 _SHRINKS = 4  # how often a thing that finds no room gets smaller
 _TILT = 9.0  # degrees
+_JITTER = 10  # of each channel of a colour
 _NOISE = 5.0  # deviation of the grain over a thing and its ground, in grey levels
 
 Box = tuple[float, float, float, float]
@@ -75,24 +76,25 @@ def draw_scene(rng: np.random.Generator) -> Scene:
 
 def _tile(thing: Thing, colour: str, side: float, rng: np.random.Generator) -> Image.Image:
     """The thing alone, RGBA, cut to what is drawn, its longest side about `side` pixels."""
-    palette = {name: _jitter(value, rng) for name, value in colours().items()}
+    palette = _jittered(rng)
     second = thing.second[int(rng.integers(len(thing.second)))]
     others = [name for name in thing.second if name != colour]
     palette["main"] = palette[colour]
     palette["second"] = palette[second if second != colour or not others else others[0]]
-    tile = render(thing.shapes, thing.size, side / max(thing.size), palette)
+    tile = render(thing.shapes, thing.size, side / max(thing.size), palette).reduce(SUPERSAMPLING)
     if rng.random() < 0.5:
         tile = tile.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     angle = float(rng.uniform(-_TILT, _TILT))
     if abs(angle) > 2:
         tile = tile.rotate(angle, Image.Resampling.BILINEAR, expand=True)
-    tile = tile.reduce(SUPERSAMPLING)
     return tile.crop(tile.getchannel("A").point(lambda a: 255 if a > 64 else 0).getbbox())
 
 
-def _jitter(colour: Colour, rng: np.random.Generator) -> Colour:
-    red, green, blue = np.clip(np.array(colour) + rng.integers(-10, 11, 3), 0, 255)
-    return int(red), int(green), int(blue)
+def _jittered(rng: np.random.Generator) -> dict[str, Colour]:
+    """Every colour, a little off."""
+    values = np.array(list(colours().values()))
+    values = np.clip(values + rng.integers(-_JITTER, _JITTER + 1, values.shape), 0, 255)
+    return {name: (r, g, b) for name, (r, g, b) in zip(colours(), values.tolist(), strict=True)}
 
 
 def _corner(

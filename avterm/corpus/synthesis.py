@@ -12,7 +12,9 @@ import ctypes
 import difflib
 import html
 import os
+import re
 import threading
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ _PHONEME_EVENTS, _AS_IPA, _KEEP_PROCESS = 0x1, 0x2, 0x8000
 _RATE, _PITCH, _RANGE, _GAP = 1, 3, 4, 7
 _UTF8, _SSML, _END_PAUSE = 0x1, 0x10, 0x1000
 _END_OF_LIST, _WORD, _END, _PHONEME = 0, 1, 5, 7
+_TOKEN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3400-\u4dbf\u4e00-\u9fff]+")
 _PUNCTUATION = "\"'“”‘’«»„‹›()[]{}<>.,;:!?…¿¡—–-_*/\\|·`´。、！？「」『』"
 
 # one utterance at a time: the library is not made for threads
@@ -63,21 +66,22 @@ class Utterance:
 
 
 def synthesise(text: str, voice: Voice, seed: int = 0, pauses: Mapping[int, float] | None = None) -> Utterance:
-    """Speak `text`, its tokens parted by white space; `pauses` gives seconds of silence after a token by its index.
+    """Speak `text`; `pauses` gives seconds of silence after a token by its index.
 
-    Words come back in lower case without the punctuation around them. A token that the library joins to the one
-    before it ("of a") shares its stretch: the border is the phoneme border nearest to where the letters put it.
+    Tokens are parted by white space, and every Chinese character is one. Words come back in lower case without the
+    punctuation around them. A token that the library joins to the one before it ("of a") shares its stretch: the
+    border is the phoneme border nearest to where the letters put it.
 
     Raises BadInput where the voice is not known or nothing in `text` can be spoken.
     """
-    tokens = text.split()
-    markup, starts = _markup(tokens, pauses or {})
+    tokens = _TOKEN.findall(_spoken(text))
+    markup, starts = _markup(_spoken(text), pauses or {})
     name = identifier(voice.espeak)
     with _LOCK, _library() as (library, rate):
         sound, events = _speak(library, markup, name, voice, seed)
     if not len(sound) or not any(event.type == _WORD for event in events):
         raise BadInput(f"{text!r}: voice {voice.espeak!r} finds nothing to speak here")
-    words = _words(tokens, starts, events, rate)
+    words = _words(tokens, _named(markup, tokens, starts, events), rate)
     samples = soxr.resample(sound.astype(np.float32) / 32768, rate, SAMPLE_RATE, quality="HQ")
     return Utterance(samples.astype(np.float32), words)
 
@@ -169,15 +173,22 @@ class _Event:
     sounding: bool  # of a phoneme: not a pause
 
 
-def _markup(tokens: Sequence[str], pauses: Mapping[int, float]) -> tuple[str, list[int]]:
-    """The SSML of the tokens, and where each of them starts in it."""
-    text, starts = "<speak>", []
-    for index, token in enumerate(tokens):
-        starts.append(len(text))
-        text += html.escape(token, quote=False)
-        pause = pauses.get(index, 0.0)
-        text += f' <break time="{round(pause * 1000)}ms"/> ' if pause > 0 else " "
-    return text + "</speak>", starts
+def _spoken(text: str) -> str:
+    """`text` without what would end or upset the library's reading of it."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+
+
+def _markup(text: str, pauses: Mapping[int, float]) -> tuple[str, list[int]]:
+    """The SSML of `text`, and where each of its tokens starts in it, in characters."""
+    markup, starts, end = "<speak>", [], 0
+    for index, match in enumerate(_TOKEN.finditer(text)):
+        markup += text[end : match.start()]
+        starts.append(len(markup))
+        markup += html.escape(match[0], quote=False)
+        end = match.end()
+        if pauses.get(index, 0.0) > 0:
+            markup += f' <break time="{round(pauses[index] * 1000)}ms"/> '
+    return markup + "</speak>", starts
 
 
 @contextmanager
@@ -242,8 +253,8 @@ class _Stretch:
     phonemes: list[int]
 
 
-def _words(tokens: Sequence[str], starts: Sequence[int], events: Sequence[_Event], rate: int) -> tuple[Word, ...]:
-    stretches = _stretches(starts, events)
+def _words(tokens: Sequence[str], events: Sequence[tuple[_Event, int]], rate: int) -> tuple[Word, ...]:
+    stretches = _stretches(events)
     words: list[Word] = []
     for stretch, following in zip(stretches, [*stretches[1:], None], strict=True):
         limit = following.token if following else len(tokens)
@@ -255,14 +266,35 @@ def _words(tokens: Sequence[str], starts: Sequence[int], events: Sequence[_Event
     return tuple(words)
 
 
-def _stretches(starts: Sequence[int], events: Sequence[_Event]) -> list[_Stretch]:
+def _named(
+    markup: str, tokens: Sequence[str], starts: Sequence[int], events: Sequence[_Event]
+) -> list[tuple[_Event, int]]:
+    """Each event with the token that it means.
+
+    Punctuation alone is never spoken: its events belong to the token before. An event that points at a blank means
+    the token after it if that has no event of its own ("it's"), else the one before it (an emoji, which is read out
+    as several words).
+    """
+    numbers = [max(int(np.searchsorted(starts, event.position, side="right")) - 1, 0) for event in events]
+    at_blank = [markup[event.position : event.position + 1].isspace() for event in events]
+    own = {n for n, blank, event in zip(numbers, at_blank, events, strict=True) if event.type == _WORD and not blank}
+    named = []
+    for event, number, blank in zip(events, numbers, at_blank, strict=True):
+        after = number + 1
+        if blank and after < len(tokens) and after not in own and _plain(tokens[after]):
+            number = after
+        while number > 0 and not _plain(tokens[number]):
+            number -= 1
+        named.append((event, number))
+    return named
+
+
+def _stretches(events: Sequence[tuple[_Event, int]]) -> list[_Stretch]:
     """Each token's first word event opens its stretch; the pause after its last phoneme, or the next token, ends it."""
     stretches: list[_Stretch] = []
     paused: int | None = None
-    for event in events:
+    for event, token in events:
         if event.type == _WORD:
-            # an event may point at the blank before its token
-            token = max(int(np.searchsorted(starts, event.position + 1, side="right")) - 1, 0)
             if stretches and token <= stretches[-1].token:
                 continue
             if stretches:
@@ -275,7 +307,7 @@ def _stretches(starts: Sequence[int], events: Sequence[_Event]) -> list[_Stretch
         elif event.type in (_PHONEME, _END) and stretches and stretches[-1].phonemes and paused is None:
             paused = event.sample
     if stretches:
-        stretches[-1].end = paused if paused is not None else max(event.sample for event in events)
+        stretches[-1].end = paused if paused is not None else max(event.sample for event, _ in events)
     return [stretch for stretch in stretches if stretch.end > stretch.start]
 
 

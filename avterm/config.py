@@ -62,6 +62,7 @@ class TrainingConfig:
     loss: str = "impostor"  # impostor: Equation 1 | contrastive: both softmaxes over the minibatch
     margin: float = 1.0
     batch: int = 128
+    pool_batches: int = 1  # shuffled pairs are sorted by length within so many batches; 1: not at all
     epochs: int = 50
     optimiser: str = "sgd"  # sgd | adamw
     learning_rate: float = 1e-5

@@ -69,6 +69,16 @@ def ids_from(names: list[str] | None) -> list[str] | None:
     return names or None
 
 
+def share(text: str | None) -> tuple[int, int] | None:
+    """`I/N` as (index, count): which share of the shards this process makes."""
+    if text is None:
+        return None
+    index, slash, count = text.partition("/")
+    if not slash or not index.isdigit() or not count.isdigit() or not int(index) < int(count):
+        raise UsageError(f"--shard {text!r}: expected I/N with 0 <= I < N, as in 0/4")
+    return int(index), int(count)
+
+
 def finish(problems: list[Problem], strict: bool, total: int, unit: str = "pairs") -> None:
     """Say on stderr how many were left out; with `strict` that is a failure."""
     if not problems:

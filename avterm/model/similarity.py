@@ -7,6 +7,9 @@ best cell and averages over frames, SIMA each cell's best frame and averages ove
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -24,19 +27,59 @@ def masked_mean(frames: Tensor, mask: Tensor) -> Tensor:
     return frames.sum(1) / mask.sum(1).clamp(min=1)[:, None].to(frames.dtype)
 
 
-def matchmap_scores(speech: Tensor, mask: Tensor, cells: Tensor, kind: str, sharpness: float = 0.0) -> Tensor:
+class _Best(torch.autograd.Function):
+    """(F, D) rows and (C, N, D) sets of candidates → (F, C): each row's best inner product in each set.
+
+    The gradient touches only the winners, so it goes through a sparse matrix with one entry a row and set: a
+    hundredth of the work of the product itself.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, sets: Tensor, true: Tensor | None) -> Tensor:
+        count, size, depth = sets.shape
+        maps = (rows @ sets.reshape(-1, depth).T).view(-1, count, size)
+        if true is not None:
+            maps.masked_fill_(~true, float("-inf"))
+        best, place = maps.max(-1)
+        ctx.save_for_backward(rows, sets, place)
+        return best
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        rows, sets, place = ctx.saved_tensors
+        count, size, depth = sets.shape
+        column = (place + torch.arange(count, device=place.device) * size).reshape(-1)
+        starts = torch.arange(len(rows) + 1, device=place.device) * count
+        values = gradients[0].float().reshape(-1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that this part of torch is young; its results are tested
+            chosen = torch.sparse_csr_tensor(starts, column, values, (len(rows), count * size))
+        to_rows = chosen @ sets.reshape(-1, depth).float()
+        to_sets = chosen.t().to_sparse_csr() @ rows.float()
+        return to_rows.to(rows.dtype), to_sets.view(count, size, depth).to(sets.dtype), None
+
+
+def best_match(rows: Tensor, sets: Tensor, true: Tensor | None = None) -> Tensor:
+    """(F, D) rows, (C, N, D) sets → (F, C) best inner product of each row within each set.
+
+    true: (C, N) bool, which members of the sets exist; None: all.
+    """
+    result: Tensor = _Best.apply(rows, sets, true)
+    return result
+
+
+def matchmap_scores(speech: Tensor, mask: Tensor, cells: Tensor, kind: str) -> Tensor:
     """(B, T, D) frames with (B, T) mask, (C, N, D) cells → (B, C) scores of every caption with every picture."""
-    captions, steps, size = speech.shape
-    pictures, count, _ = cells.shape
-    maps = speech.reshape(-1, size) @ cells.reshape(-1, size).T  # every frame with every cell, one product
-    maps = maps.view(captions, steps, pictures, count)
-    weight = mask.to(maps.dtype) / mask.sum(1, keepdim=True).clamp(min=1).to(maps.dtype)
+    captions = len(speech)
     if kind == "sisa":
-        return torch.einsum("btcn,bt->bc", maps, weight) / count
-    scores = maps.new_zeros(captions, pictures)
+        return masked_mean(speech, mask) @ cells.mean(1).T
+    scores = speech.new_zeros(captions, len(cells))
     if kind in ("misa", "both"):
-        scores = scores + torch.einsum("btc,bt->bc", maps.amax(-1), weight)
+        best = best_match(speech[mask], cells)  # true frames only: padding costs nothing
+        owner = torch.arange(captions, device=mask.device)[:, None].expand(mask.shape)[mask]
+        total = torch.zeros(captions, len(cells), dtype=best.dtype, device=best.device).index_add(0, owner, best)
+        scores = scores + total / mask.sum(1, keepdim=True).clamp(min=1)
     if kind in ("sima", "both"):
-        hidden = maps.masked_fill(~mask[:, :, None, None], float("-inf"))
-        scores = scores + hidden.amax(1).mean(-1)
+        best = best_match(cells.flatten(0, 1), speech, mask)
+        scores = scores + best.view(len(cells), -1, captions).mean(1).T
     return scores / 2 if kind == "both" else scores

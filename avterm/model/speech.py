@@ -35,9 +35,9 @@ HARWATH_2016 = (Layer(64, 5, 4), Layer(512, 25, 4), Layer(1024, 25))
 
 # Our own for small corpora: finer in time (one output frame is 40 ms) and narrower, so that a segment's borders show.
 MODERN = (
-    Layer(512, 5),
+    Layer(512, 5, 3),
     Layer(512, 9, 3),
-    Layer(512, 9, 3),
+    Layer(512, 9, residual=True),
     Layer(512, 9, residual=True),
     Layer(1024, 9),
 )

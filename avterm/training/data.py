@@ -95,11 +95,23 @@ class PairData:
         return Batch(*tensors, torch.from_numpy(self.image[indices]))
 
 
-def epoch_order(pairs: int, batch: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """The batches of one epoch, shuffled; a last batch that is not full is left out, unless it is the only one."""
-    order = np.random.default_rng([seed, epoch]).permutation(pairs)
-    full = pairs // batch
-    return [order[i * batch : (i + 1) * batch] for i in range(full)] if full else [order]
+def epoch_order(lengths: np.ndarray, batch: int, seed: int, epoch: int, pool: int = 1) -> list[np.ndarray]:
+    """The batches of one epoch, shuffled; a last batch that is not full is left out, unless it is the only one.
+
+    With `pool` > 1 the shuffled pairs are sorted by length within every `pool` batches before they are cut, and the
+    batches shuffled again: captions of one batch are then about as long, and little of it is padding.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths))
+    full = len(lengths) // batch
+    if not full:
+        return [order]
+    if pool > 1:
+        cut = pool * batch
+        pools = [order[start : start + cut] for start in range(0, len(order), cut)]
+        order = np.concatenate([p[np.argsort(lengths[p], kind="stable")] for p in pools])
+    batches = [order[i * batch : (i + 1) * batch] for i in range(full)]
+    return [batches[i] for i in random.permutation(full)] if pool > 1 else batches
 
 
 def prefetched(

@@ -88,7 +88,8 @@ class Trainer:
 
     def one_epoch(self, step: Step, should_stop: Callable[[], bool]) -> bool:
         """The rest of the current epoch. False where it was asked to stop within; the state is then saved."""
-        order = epoch_order(len(self.train), self.config.batch, self.config.seed, self.place.epoch)
+        config, place = self.config, self.place
+        order = epoch_order(self.train.lengths, config.batch, config.seed, place.epoch, config.pool_batches)
         batches = prefetched(self.train, order[self.place.step :], self.config.frames, pin=self.device.type == "cuda")
         saved = time.monotonic()
         for batch in batches:

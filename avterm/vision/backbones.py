@@ -1,0 +1,79 @@
+"""The frozen backbones behind one registry: pixels in, features out, no gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from avterm.errors import ConfigError
+from avterm.vision.efficientnet import load_efficientnet_lite0
+from avterm.vision.vgg16 import load_vgg16
+
+
+class Network(Protocol):
+    """What a backbone's own module must offer; pixels are (B, 3, S, S), normalised."""
+
+    name: str
+    channels: int
+    vector_size: int
+
+    def map(self, pixels: Tensor) -> Tensor:
+        """(B, h, w, channels)."""
+
+    def vector(self, pixels: Tensor) -> Tensor:
+        """(B, vector_size)."""
+
+    def pooled(self, features: Tensor, boxes: Tensor) -> Tensor:
+        """(h, w, channels), (N, 4) fractions → (N, vector_size)."""
+
+
+LOADERS: dict[str, Callable[[str], nn.Module]] = {"vgg16": load_vgg16, "efficientnet-lite0": load_efficientnet_lite0}
+
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet; both networks were trained with them
+
+
+class Backbone:
+    """A frozen network with its pixel normalisation, on a device. Takes uint8 pixels as they come from disk."""
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        """Use `load_backbone`."""
+        self.device = device
+        network = network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network: Network = network  # type: ignore[assignment]
+        self.name, self.channels, self.vector_size = (
+            self._network.name,
+            self._network.channels,
+            self._network.vector_size,
+        )
+        self._mean = torch.tensor(_MEAN, device=device)[:, None, None] * 255
+        self._scale = 1 / (torch.tensor(_DEVIATION, device=device)[:, None, None] * 255)
+
+    def map(self, pixels: np.ndarray) -> Tensor:
+        """uint8 (B, S, S, 3) → float32 (B, h, w, channels)."""
+        with torch.inference_mode():
+            return self._network.map(self._normalised(pixels)).float()
+
+    def vector(self, pixels: np.ndarray) -> Tensor:
+        """uint8 (B, S, S, 3) → float32 (B, vector_size): the exact road."""
+        with torch.inference_mode():
+            return self._network.vector(self._normalised(pixels)).float()
+
+    def pooled(self, features: Tensor, boxes: Tensor) -> Tensor:
+        """(h, w, channels) map, (N, 4) boxes as fractions → float32 (N, vector_size): the shared road."""
+        with torch.inference_mode():
+            return self._network.pooled(features.to(self.device), boxes.to(self.device)).float()
+
+    def _normalised(self, pixels: np.ndarray) -> Tensor:
+        batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).permute(0, 3, 1, 2)
+        return ((batch.float() - self._mean) * self._scale).contiguous(memory_format=torch.channels_last)
+
+
+def load_backbone(name: str, weights: str = "", device: str | torch.device = "cpu") -> Backbone:
+    """A backbone of LOADERS; `weights` is a file, empty for the published ones, or "random" (timings only)."""
+    if name not in LOADERS:
+        raise ConfigError(f"vision.backbone: expected one of {', '.join(LOADERS)}, found {name!r}")
+    return Backbone(LOADERS[name](weights), torch.device(device))

@@ -1,0 +1,93 @@
+"""Pictures in: whatever Pillow opens → uint8 RGB, turned as its EXIF says, of bounded size."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from avterm.errors import BadInput
+
+MOST_PIXELS = 100_000_000
+MOST_BYTES = 1 << 30
+_WHATEVER_PILLOW_RAISES = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ZeroDivisionError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
+
+def read_picture(path: str | Path) -> np.ndarray:
+    """uint8 (height, width, 3): RGB, turned as EXIF says; the first frame of an animation; transparency on white.
+
+    CMYK, palettes, grey and 16-bit pictures are converted. Raises BadInput, in one line, where the file is missing,
+    empty, truncated, no picture, a single pixel wide or high, or of more than 100 million pixels.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise BadInput(f"{path}: no such file")
+        size = path.stat().st_size
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be opened: {error}") from None
+    if size == 0:
+        raise BadInput(f"{path}: is empty (0 bytes)")
+    if size > MOST_BYTES:
+        raise BadInput(f"{path}: holds {size} bytes; at most {MOST_BYTES} are read")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)
+            with Image.open(path) as picture:
+                _check_size(path, picture.size)
+                turned = ImageOps.exif_transpose(picture)
+                pixels = np.array(_rgb(turned), dtype=np.uint8)
+    except UnidentifiedImageError:
+        raise BadInput(f"{path}: expected a picture, found a file of no known picture format") from None
+    except _WHATEVER_PILLOW_RAISES as error:
+        raise BadInput(f"{path}: damaged or unreadable picture: {error or type(error).__name__}") from None
+    _check_size(path, (pixels.shape[1], pixels.shape[0]))
+    return pixels
+
+
+def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """uint8 (height, width, 3): antialiased bilinear."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _check_size(path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MOST_PIXELS:
+        raise BadInput(f"{path}: has {width} x {height} pixels; at most {MOST_PIXELS} are read")
+    if width < 2 or height < 2:
+        raise BadInput(f"{path}: has {width} x {height} pixels; a grid needs more than one each way")
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I") or picture.mode == "F":  # 16 or 32 bits a pixel: Pillow would clip, not scale
+        values = np.asarray(picture, dtype=np.float64)
+        top = 65535.0 if values.max(initial=0) > 255 else 255.0
+        return Image.fromarray((np.clip(values / top, 0, 1) * 255).round().astype(np.uint8)).convert("RGB")
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        layered = picture.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return picture.convert("RGB")

@@ -125,7 +125,7 @@ def file_name(id: str) -> str:
         return id
     escaped = quote(id, safe=" ", errors="surrogatepass")
     digest = hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-    return escaped if len(escaped) <= 100 and not escaped.startswith((".", " ")) else digest
+    return escaped if 0 < len(escaped) <= 100 and not escaped.startswith((".", " ")) else digest
 
 
 def _voice(written: Written, cast: tuple[Voice, ...], seed: int) -> Voice:

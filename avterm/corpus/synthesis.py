@@ -35,6 +35,8 @@ _RATE, _PITCH, _RANGE, _GAP = 1, 3, 4, 7
 _UTF8, _SSML, _END_PAUSE = 0x1, 0x10, 0x1000
 _END_OF_LIST, _WORD, _END, _PHONEME = 0, 1, 5, 7
 _TOKEN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3400-\u4dbf\u4e00-\u9fff]+")
+_STOP = re.compile(r"([^\w\s.,;:!?…]+)(\s*)\.(?=\s|$)")
+_CLITIC = re.compile(r"['’](s|t|d|m|re|ve|ll)|n['’]t")
 _PUNCTUATION = "\"'“”‘’«»„‹›()[]{}<>.,;:!?…¿¡—–-_*/\\|·`´。、！？「」『』"
 
 # one utterance at a time: the library is not made for threads
@@ -77,10 +79,12 @@ def synthesise(text: str, voice: Voice, seed: int = 0, pauses: Mapping[int, floa
     tokens = _TOKEN.findall(_spoken(text))
     markup, starts = _markup(_spoken(text), pauses or {})
     name = identifier(voice.espeak)
+    if not any(_plain(token) for token in tokens):
+        raise BadInput(f"{text!r}: nothing to speak here")
     with _LOCK, _library() as (library, rate):
         sound, events = _speak(library, markup, name, voice, seed)
     if not len(sound) or not any(event.type == _WORD for event in events):
-        raise BadInput(f"{text!r}: voice {voice.espeak!r} finds nothing to speak here")
+        raise BadInput(f"{text!r}: voice {voice.espeak!r} found nothing to speak here")
     words = _words(tokens, _named(markup, tokens, starts, events), rate)
     samples = soxr.resample(sound.astype(np.float32) / 32768, rate, SAMPLE_RATE, quality="HQ")
     return Utterance(samples.astype(np.float32), words)
@@ -174,15 +178,19 @@ class _Event:
 
 
 def _spoken(text: str) -> str:
-    """`text` without what would end or upset the library's reading of it."""
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    """`text` as the library reads it right: no control characters, and a full stop before a quote or bracket that ends
+    its sentence, not after it, where it is read out ("dot")."""
+    clean = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    return _STOP.sub(r".\1\2", clean)
 
 
 def _markup(text: str, pauses: Mapping[int, float]) -> tuple[str, list[int]]:
     """The SSML of `text`, and where each of its tokens starts in it, in characters."""
     markup, starts, end = "<speak>", [], 0
     for index, match in enumerate(_TOKEN.finditer(text)):
-        markup += text[end : match.start()]
+        # punctuation that stands alone is read out ("dot") and an 's is spelt; right after a word they are not
+        joins = index > 0 and (not _plain(match[0]) or _CLITIC.fullmatch(match[0].lower()))
+        markup += "" if joins else text[end : match.start()]
         starts.append(len(markup))
         markup += html.escape(match[0], quote=False)
         end = match.end()

@@ -114,7 +114,9 @@ def _speak_one(job: _Job, written: Written, voice: Voice) -> dict[str, Any]:
     speech = f"speech/{file_name(written.id)}.flac"
     with replacing(job.folder / speech, sync=False) as temporary:
         write_flac(temporary, spoken.samples)
-    image = Path(os.path.relpath(written.image, job.folder)).as_posix()
+    # the folders are resolved: `..` from a linked folder leads elsewhere
+    picture = written.image.parent.resolve() / written.image.name
+    image = Path(os.path.relpath(picture, job.folder.resolve())).as_posix()
     pair = Pair(written.id, image, speech, written.split, voice.name, written.language, written.text)
     return {"pair": asdict(pair), "words": [{"word": w.word, "start": w.start, "end": w.end} for w in spoken.words]}
 

@@ -58,6 +58,13 @@ def test_a_recording_depends_on_seed_and_id_alone(flickr: Path, tmp_path: Path) 
         assert firsts.speech_path(pair).read_bytes() != other.speech_path(pair).read_bytes()
 
 
+def test_pictures_are_found_from_a_linked_folder(flickr: Path, tmp_path: Path) -> None:
+    (tmp_path / "far" / "away" / "out").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "away" / "out")
+    corpus = speak(flickr, tmp_path / "link", captions=1)
+    assert all(corpus.image_path(pair).is_file() for pair in corpus)
+
+
 def test_a_corpus_with_text_is_spoken_in_another_language_with_its_boxes(tmp_path: Path) -> None:
     pictures(tmp_path / "in", "x.png")
     pairs = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import ClassVar
 
@@ -67,11 +68,15 @@ class MapPage(CuratePage):
         self._facts()
 
     async def _compute(self) -> bool:
-        """A process of its own: neither its imports nor its work make a key wait, and leaving the screen ends it."""
+        """A process of its own: neither its imports nor its work make a key wait, and leaving the screen ends it.
+
+        On one thread, as those of Barnes-Hut wait for each other: on busy cores two take ten times as long as one.
+        """
         run, k = self.session.run, self.session.k
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "avterm.tui.layout", str(run.path), str(k), self.modality,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         try:
             _, said = await process.communicate()

@@ -40,7 +40,7 @@ class Table(ScrollView, can_focus=True):
     BINDINGS = bindings("table")
     COMPONENT_CLASSES = {"table--title", "table--cursor", "table--cursor-blurred", "table--odd"}  # noqa: RUF012
     DEFAULT_CSS = """
-    Table { height: 1fr; background: $surface; scrollbar-size-horizontal: 0; }
+    Table { height: 1fr; background: $surface; scrollbar-size: 0 1; }
     Table > .table--title { background: $panel; color: $text-muted; text-style: bold; }
     Table > .table--cursor { background: $primary; color: $text; text-style: bold; }
     Table > .table--cursor-blurred { background: $primary 35%; }

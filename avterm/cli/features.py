@@ -43,30 +43,24 @@ def features(
     strict: StrictOption = False,
 ) -> None:
     """Compute log-mel frames, voice activity and the frozen backbone's output; goes on where it was cut off."""
+    from contextlib import nullcontext
+
     from avterm.cli.runs import run_for
     from avterm.engine.features import compute_features
     from avterm.store.lock import locked
     from avterm.training.device import choose_device
 
+    part, on = share(shard), str(choose_device(device))
     named = overrides(settings, speech={"vad": vad}, vision={"backbone": backbone})
-    opened = run_for(run, corpus, preset, config, named, folder)
+    opened = run_for(run, corpus, preset, config, named, folder, redo)
     speech, vision = opened.config.speech, opened.config.vision
-    with locked(opened.path):
-        found = compute_features(
-            opened.corpus,
-            opened.features_path,
-            speech,
-            vision,
-            reporter(),
-            share(shard),
-            str(choose_device(device)),
-            redo,
-        )
-        if shard is None:
+    with locked(opened.path) if part is None else nullcontext():  # shares of the shards run side by side
+        found = compute_features(opened.corpus, opened.features_path, speech, vision, reporter(), part, on, redo)
+        if part is None:
             opened.finish("features", opened.corpus.fingerprint, found.as_dict())
     finish(found.left_out, strict, len(opened.corpus))
     if json:
         emit({**found.as_dict(), "made": found.made, "kept": found.kept})
         return
     say(f"features of {found.pairs} captions, {found.pictures} pictures ({found.made} shards made, {found.kept} there)")
-    say(f"next: avterm train {run}")
+    say(f"next: avterm train {run}" if part is None else f"when all shares are made: avterm features {run}")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avterm.config import Overrides, override, resolve, to_tables
+from avterm.config import Config, Overrides, override, resolve, to_tables
+from avterm.corpus.manifest import Corpus
 from avterm.errors import StoreError, UsageError
 from avterm.store.run import Run
+
+_MADE_BY = {"speech": "features", "vision": "features", "model": "train", "training": "train"}
 
 
 def run_for(
@@ -16,16 +19,22 @@ def run_for(
     config_file: Path | None,
     overrides: Overrides,
     features: Path | None = None,
+    redo: bool = False,
 ) -> Run:
     """The run at `path`; begun with this corpus and these settings where there is none.
 
     An existing run keeps its corpus and its settings: other ones are refused with the choice spelled out. Settings
-    that only later stages use (grounding, clustering, evaluation) may change at any time.
+    that only later stages use (grounding, clustering, evaluation) may change at any time; with `redo`, so may those of
+    features from which nothing was trained yet. BadInput where the corpus of a new run cannot be read: nothing is
+    begun then.
     """
     if not (path / "run.toml").exists():
         if corpus is None:
             raise UsageError(f"{path}: no run here; give --corpus CORPUS (and --preset) to begin one")
-        return Run.create(path, corpus, resolve(preset, config_file, overrides), features)
+        settings = resolve(preset, config_file, overrides)
+        if not len(Corpus.load(corpus)):
+            raise StoreError(f"{corpus}: holds no pairs; nothing to learn from")
+        return Run.create(path, corpus, settings, features)
     run = Run.open(path)
     if corpus is not None:
         asked = corpus / "corpus.jsonl" if corpus.is_dir() else corpus
@@ -33,24 +42,21 @@ def run_for(
             raise StoreError(f"{path}: is a run on {run.corpus_path}, not on {asked}; begin another run for it")
     if features is not None and features.resolve() != run.features_path.resolve():
         raise StoreError(f"{path}: reads its features from {run.features_path}, not from {features}")
-    wanted = (
-        resolve(preset, config_file, overrides) if preset or config_file else override(run.config, overrides, "--set")
-    )
-    return with_settings(run, wanted)
+    begun_anew = preset or config_file
+    wanted = resolve(preset, config_file, overrides) if begun_anew else override(run.config, overrides, "--set")
+    return with_settings(run, wanted, redo)
 
 
-def with_settings(run: Run, wanted: object) -> Run:
+def with_settings(run: Run, wanted: Config, redo: bool = False) -> Run:
     """`run` with these settings; StoreError where they differ in what its features or its model were made from."""
-    from avterm.config import Config
-
-    if not isinstance(wanted, Config) or wanted == run.config:
+    if wanted == run.config:
         return run
-    stages = {"speech": "features", "vision": "features", "model": "train", "training": "train"}
+    trained = (run.path / "checkpoints").exists() or run.stage("train") is not None
+    featured = trained or (run.stage("features") is not None and not redo)
     old, new = to_tables(run.config), to_tables(wanted)
-    for stage, made in stages.items():
+    for stage, made_by in _MADE_BY.items():
         changed = [k for k in old[stage] if old[stage][k] != new[stage][k]]
-        begun = run.stage(made) is not None or (made == "train" and (run.path / "checkpoints").exists())
-        if changed and begun:
+        if changed and (trained if made_by == "train" else featured):
             key = changed[0]
             raise StoreError(
                 f"{run.path}: was made with {stage}.{key} = {old[stage][key]!r}, not {new[stage][key]!r}; "

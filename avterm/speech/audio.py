@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import miniaudio
@@ -10,34 +11,26 @@ import soundfile
 import soxr
 
 from avterm.errors import BadInput
+from avterm.speech.wave import read_to_the_end, wave_header
 from avterm.units import SAMPLE_RATE
 
 LONGEST_SECONDS = 6 * 3600.0  # a header that promises more is not believed
 MOST_BYTES = 4 << 30
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+_BLOCK_VALUES = 1 << 20  # decoded at a time, all channels together
+_LOST = 0.05  # seconds: a decoder's own delay, not a truncation
 
 
-def read_audio(path: str | Path, rate: int = SAMPLE_RATE) -> np.ndarray:
+def read_audio(path: str | Path, rate: int = SAMPLE_RATE, longest: float = LONGEST_SECONDS) -> np.ndarray:
     """float32 (samples,): the mean of all channels, resampled to `rate` by soxr at high quality.
 
-    Raises BadInput, in one line, where the file is missing, empty, of no known format, truncated to nothing, or holds
-    values that are not finite. A WAV whose header lies about its length is read as far as it goes.
+    Raises BadInput, in one line, where the file is missing, empty, of no known format, truncated, longer than
+    `longest` seconds (known from its header, before anything is decoded, or as soon as so much is), or holds values
+    that are not finite. A WAV whose header does not know its length (0, or all ones, as streams write) is read to
+    the end of the file.
     """
-    path = Path(path)
-    try:
-        if not path.is_file():
-            raise BadInput(f"{path}: no such file")
-        size = path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be opened: {error}") from None
-    if size == 0:
-        raise BadInput(f"{path}: is empty (0 bytes)")
-    if size > MOST_BYTES:
-        raise BadInput(f"{path}: holds {size} bytes; at most {MOST_BYTES} are read")
-    try:
-        samples, found = _by_soundfile(path)
-    except (soundfile.LibsndfileError, RuntimeError, ValueError, MemoryError, OSError) as error:
-        samples, found = _by_miniaudio(path, error)
+    path = _existing(path)
+    samples, found = _decode(path, longest)
     if not len(samples):
         raise BadInput(f"{path}: holds no samples")
     if not np.isfinite(samples).all():
@@ -58,27 +51,92 @@ def duration(path: str | Path) -> float:
     return len(read_audio(path)) / SAMPLE_RATE
 
 
-def _by_soundfile(path: Path) -> tuple[np.ndarray, int]:
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise BadInput(f"{path}: expected a recording, found a folder")
+        if not path.is_file():
+            raise BadInput(f"{path}: no such file")
+        size = path.stat().st_size
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be opened: {error}") from None
+    if size == 0:
+        raise BadInput(f"{path}: is empty (0 bytes)")
+    if size > MOST_BYTES:
+        raise BadInput(f"{path}: holds {size} bytes; at most {MOST_BYTES} are read")
+    return path
+
+
+def _decode(path: Path, longest: float) -> tuple[np.ndarray, int]:
+    """Mono samples at the file's own rate, and that rate."""
+    header = wave_header(path)
+    try:
+        samples, rate, promised = _by_soundfile(path, longest)
+    except (soundfile.LibsndfileError, RuntimeError, ValueError, MemoryError, OSError) as error:
+        samples, rate, promised = _by_miniaudio(path, longest, error)
+    if header is not None and header.promised is not None:
+        promised = header.promised
+    elif header is not None and header.sample_kind is not None and not len(samples):
+        _refuse_longer(path, (header.file_bytes - header.data_at) / (header.rate * header.frame_bytes), longest)
+        samples, promised = read_to_the_end(path, header), 0
+    if len(samples) < promised - _LOST * rate:
+        there = f"{len(samples) / rate:.2f} s are there"
+        raise BadInput(f"{path}: truncated: its header promises {promised / rate:.2f} s, {there}")
+    return samples, rate
+
+
+def _by_soundfile(path: Path, longest: float) -> tuple[np.ndarray, int, int]:
+    """Samples, rate, and how many samples the header promises."""
     with soundfile.SoundFile(str(path)) as file:
-        rate, channels = int(file.samplerate), int(file.channels)
-        if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-            raise BadInput(f"{path}: expected a sample rate of {LOWEST_RATE} to {HIGHEST_RATE} Hz, found {rate}")
-        if file.frames > LONGEST_SECONDS * rate:
-            raise ValueError(f"header promises {file.frames / rate:.0f} s")
-        blocks = []
-        for block in file.blocks(blocksize=1 << 20, dtype="float32", always_2d=True):
-            blocks.append(block[:, 0] if channels == 1 else block.mean(1))
-    return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), rate
+        rate, promised = int(file.samplerate), int(file.frames)
+        _check_rate(path, rate)
+        if promised > LONGEST_SECONDS * rate:
+            raise ValueError(f"its header promises {promised / rate:.0f} s")
+        _refuse_longer(path, promised / rate, longest)
+        blocks = list(_mono_blocks(path, file, longest))
+        samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        if file.format in ("MP3", "MPEG"):  # libsndfile counts the frames that are missing as read
+            samples = samples[~np.isnan(samples)]
+    return samples, rate, promised
 
 
-def _by_miniaudio(path: Path, first: Exception) -> tuple[np.ndarray, int]:
+def _mono_blocks(path: Path, file: soundfile.SoundFile, longest: float) -> Iterator[np.ndarray]:
+    """The mean of the channels, block by block, so that no more than the result is ever held."""
+    length = max(_BLOCK_VALUES // file.channels, 1)
+    block = np.empty((min(length, max(int(file.frames), 1)), file.channels), np.float32)
+    done = 0
+    while True:
+        block.fill(np.nan)  # what the decoder does not fill must not look like sound
+        got = len(file.read(out=block))
+        done += got
+        _refuse_longer(path, done / file.samplerate, longest)
+        if got:
+            yield block[:got].mean(1)
+        if got < len(block):
+            return
+
+
+def _by_miniaudio(path: Path, longest: float, first: Exception) -> tuple[np.ndarray, int, int]:
     try:
         info = miniaudio.get_file_info(str(path))
-        if not LOWEST_RATE <= info.sample_rate <= HIGHEST_RATE or info.duration > LONGEST_SECONDS:
-            raise BadInput(f"{path}: its header promises {info.duration:.0f} s at {info.sample_rate} Hz; not believed")
+        _check_rate(path, info.sample_rate)
+        _refuse_longer(path, info.duration, min(longest, LONGEST_SECONDS))
         decoded = miniaudio.decode_file(
             str(path), miniaudio.SampleFormat.FLOAT32, nchannels=1, sample_rate=info.sample_rate
         )
     except (miniaudio.MiniaudioError, OSError, ValueError, MemoryError):
         raise BadInput(f"{path}: expected WAV, FLAC, OGG or MP3, found something else ({first})") from None
-    return np.array(decoded.samples, dtype=np.float32), int(decoded.sample_rate)
+    return np.array(decoded.samples, dtype=np.float32), int(decoded.sample_rate), int(info.num_frames)
+
+
+def _check_rate(path: Path, rate: int) -> None:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise BadInput(f"{path}: expected a sample rate of {LOWEST_RATE} to {HIGHEST_RATE} Hz, found {rate}")
+
+
+def _refuse_longer(path: Path, seconds: float, longest: float) -> None:
+    if seconds > longest:
+        raise BadInput(f"{path}: {seconds:.0f} s long; at most {longest:.0f} s are read")

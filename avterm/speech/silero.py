@@ -19,6 +19,7 @@ from avterm.errors import StoreError
 
 WINDOW, CONTEXT = 512, 64  # samples at 16 kHz
 _STRIDES = (1, 2, 2, 1)
+_BLOCK = 4096  # windows at a time: memory stays flat however long the recording
 
 
 class SileroVad(nn.Module):
@@ -41,18 +42,28 @@ class SileroVad(nn.Module):
         count = -(-len(samples) // WINDOW)
         padded = F.pad(samples, (CONTEXT, count * WINDOW - len(samples)))
         windows = padded.unfold(0, WINDOW + CONTEXT, WINDOW)[:, None]  # each with the 64 samples before it
+        hidden = torch.cat([self._encode(windows[i : i + _BLOCK]) for i in range(0, count, _BLOCK)])
+        walked, _ = self.cell(hidden)
+        return torch.sigmoid(F.linear(F.relu(walked), *self.final))[:, 0]
+
+    def _encode(self, windows: Tensor) -> Tensor:
+        """(windows, 1, 576) → (windows, 128)."""
         spectrum = F.conv1d(F.pad(windows, (0, CONTEXT), mode="reflect"), self.stft, stride=128)
         half = spectrum.shape[1] // 2
         hidden = torch.sqrt(spectrum[:, :half] ** 2 + spectrum[:, half:] ** 2)
         for (weight, bias), stride in zip(self.convs, _STRIDES, strict=True):
             hidden = F.relu(F.conv1d(hidden, weight, bias, stride=stride, padding=1))
-        walked, _ = self.cell(hidden[:, :, 0])
-        return torch.sigmoid(F.linear(F.relu(walked), *self.final))[:, 0]
+        return hidden[:, :, 0]
 
 
 @lru_cache(maxsize=1)
 def load_silero() -> SileroVad:
-    """The network with its wheel's weights; StoreError where the wheel is not installed or lacks them."""
+    """The network with its wheel's weights; StoreError where the wheel is not installed or lacks them.
+
+    They come from the TorchScript file, which is the wheel's model; its safetensors file holds an older generation's
+    weights, whose probabilities differ by up to 0.3. The `silero_vad` module itself is never imported: it takes
+    seconds, and sets torch to one thread.
+    """
     spec = importlib.util.find_spec("silero_vad")
     path = Path(spec.origin).parent / "data" / "silero_vad.jit" if spec and spec.origin else None
     if path is None or not path.exists():

@@ -44,6 +44,12 @@ def write_features(
     write_shard(path, Header(kind, rows, fingerprint, {"left_out": len(lost)}), {**arrays, "left_out": lost})
 
 
+def left_out_of(path: Path, kind: str) -> list[Problem]:
+    """What a shard of SPEECH or IMAGES had to leave out, with the reasons."""
+    with Shard(path, kind) as shard:
+        return _left_out(shard)
+
+
 class FeatureStore:
     """All feature shards of a folder, read lazily. Speech is found by pair id, pictures by their manifest path."""
 
@@ -115,7 +121,7 @@ class FeatureStore:
 
     def left_out(self) -> list[Problem]:
         """Every pair or picture that could not be read, with the reason."""
-        return [Problem(*json.loads(t)) for s in [*self._speech, *self._images] for t in s.texts("left_out")]
+        return [problem for shard in [*self._speech, *self._images] for problem in _left_out(shard)]
 
     def _open(self, kind: str) -> list[Shard]:
         pattern = f"{kind.removeprefix('features-')}-?????.h5"
@@ -128,3 +134,7 @@ class FeatureStore:
                 f"{self.folder}: {kind} of {len(made)} configurations or corpora; run `avterm features --redo`"
             )
         return shards
+
+
+def _left_out(shard: Shard) -> list[Problem]:
+    return [Problem(*json.loads(text)) for text in shard.texts("left_out")]

@@ -10,8 +10,8 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from avterm.errors import BadInput
 from avterm.vision.regions import mean_regions
+from avterm.vision.weights import file_identity, fitting, read_weights
 
 
 class EfficientNetLite0(nn.Module):
@@ -44,25 +44,41 @@ def load_efficientnet_lite0(weights: str = "") -> EfficientNetLite0:
         torch.manual_seed(0)
         model = EfficientNetLite0()
     if weights != "random":
-        path = Path(weights or EfficientnetLite0ModelFile.get_model_file_path())
-        try:
-            model.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
-            raise BadInput(f"{path}: expected EfficientNet-lite0 weights, found: {str(error)[:150]}") from None
-    _fold(model.network.eval())
+        path = _path(weights)
+        state = fitting(
+            read_weights(path, "EfficientNet-lite0"), model.network.state_dict(), path, "EfficientNet-lite0"
+        )
+        model.network.load_state_dict(state)
+    _simplify(model.network.eval())
     return model
 
 
-def _fold(network: nn.Module) -> None:
-    pairs = [("_conv_stem", "_bn0"), ("_conv_head", "_bn1")]
-    for conv, norm in pairs:
-        _fold_pair(network, conv, norm)
+def efficientnet_lite0_identity(weights: str = "") -> str:
+    """Tells these weights from others."""
+    return weights if weights == "random" else file_identity(_path(weights))
+
+
+def _path(weights: str) -> Path:
+    return Path(weights or EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _simplify(network: nn.Module) -> None:
+    """Same numbers, sooner: batch norms and even padding folded into the convolutions, ReLU in place."""
+    _fold(network, "_conv_stem", "_bn0")
+    _fold(network, "_conv_head", "_bn1")
     for block in network._blocks:  # type: ignore[union-attr]
         for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
             if hasattr(block, conv):
-                _fold_pair(block, conv, norm)
+                _fold(block, conv, norm)
+    for module in network.modules():
+        if isinstance(module, nn.ReLU6):
+            module.inplace = True
 
 
-def _fold_pair(owner: nn.Module, conv: str, norm: str) -> None:
-    setattr(owner, conv, fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm)))
+def _fold(owner: nn.Module, conv: str, norm: str) -> None:
+    folded = fuse_conv_bn_eval(getattr(owner, conv), getattr(owner, norm))
+    padding = getattr(folded.static_padding, "padding", None)
+    if padding is not None and len(set(padding)) == 1:  # strides of 2 pad one side more than the other
+        folded.padding, folded.static_padding = (padding[0], padding[0]), nn.Identity()
+    setattr(owner, conv, folded)
     setattr(owner, norm, nn.Identity())

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.hub import load_state_dict_from_url
 from torch.nn import functional as F
 
 from avterm.errors import BadInput
 from avterm.vision.regions import pool_regions
+from avterm.vision.weights import file_identity, fitting, read_weights
 
 _CHANNELS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)  # 0: max-pool
-WEIGHTS_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"  # torchvision's IMAGENET1K_V1
+PUBLISHED = "397923af"  # torchvision's IMAGENET1K_V1
+WEIGHTS_URL = f"https://download.pytorch.org/models/vgg16-{PUBLISHED}.pth"
 
 
 class Vgg16(nn.Module):
@@ -75,29 +74,24 @@ def load_vgg16(weights: str = "") -> Vgg16:
         model = Vgg16()
     if weights == "random":
         return model
-    model.load_state_dict(_published(weights))
+    path = Path(weights or WEIGHTS_URL)
+    state = read_weights(path, "VGG-16") if weights else _download()
+    model.load_state_dict(fitting(state, model.state_dict(), path, "torchvision's VGG-16"))
     return model
 
 
-def _published(weights: str) -> dict[str, Tensor]:
-    if not weights:
-        try:
-            return load_state_dict_from_url(WEIGHTS_URL, progress=False, check_hash=True)  # type: ignore[no-any-return]
-        except (OSError, RuntimeError) as error:
-            raise BadInput(
-                f"vgg16: weights could not be downloaded ({str(error)[:100]}); "
-                f"fetch {WEIGHTS_URL} and give the file with --set vision.weights=FILE"
-            ) from None
-    path = Path(weights)
+def vgg16_identity(weights: str = "") -> str:
+    """Tells these weights from others; the published ones are the same whether downloaded or given as a file."""
+    if weights == "random":
+        return weights
+    return file_identity(Path(weights)) if weights else PUBLISHED
+
+
+def _download() -> dict[str, Tensor]:
     try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, UnpicklingError, SafetensorError) as error:
-        raise BadInput(f"{path}: expected VGG-16 weights (.pth or .safetensors), found: {str(error)[:150]}") from None
-    expected = Vgg16().state_dict()
-    wrong = [n for n, v in expected.items() if n not in state or state[n].shape != v.shape]
-    if wrong:
-        raise BadInput(f"{path}: expected torchvision's VGG-16, found no {wrong[0]!r} of the right shape")
-    return {n: state[n].float() for n in expected}
+        return load_state_dict_from_url(WEIGHTS_URL, progress=False, check_hash=True, weights_only=True)  # type: ignore[no-any-return]
+    except (OSError, RuntimeError) as error:
+        raise BadInput(
+            f"vgg16: weights could not be downloaded ({str(error)[:100]}); "
+            f"fetch {WEIGHTS_URL} and give the file with --set vision.weights=FILE"
+        ) from None

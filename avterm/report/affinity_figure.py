@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from avterm.report.style import LIGHT, Theme, drawing, new_figure, say_instead, shown
 
 NAMED = 60  # clusters a side that still leave room for names
-PIXELS = 600
+PIXELS = 250  # cells a side that an eye still sees one by one
 
 
 def per_member(affinity: np.ndarray, image_size: np.ndarray, speech_size: np.ndarray) -> np.ndarray:

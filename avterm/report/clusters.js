@@ -15,6 +15,7 @@ const searchable = new Map(data.clusters.map((c) => [c.id, [
 ].filter(Boolean).join("\n").toLowerCase()]));
 
 function sortValue(cluster, key) {
+  if (key === "variance" && cluster.size < 2) return undefined; // of one member it is 0 and says nothing
   return key === "title" ? titleOf(cluster.id).toLowerCase() : cluster[key];
 }
 
@@ -214,8 +215,10 @@ function membersOf(cluster) {
 }
 
 function clustersView(id) {
-  const chosen = byId.get(id);
+  arrange();
+  const wide = matchMedia("(min-width: 62rem)").matches;
+  const chosen = byId.get(id) || (wide && list.shown[0]);
   const detail = chosen ? clusterDetail(chosen)
     : h("p", { class: "empty" }, data.clusters.length ? "Choose a cluster to hear and see it." : "This run has no cluster with members.");
-  return h("div", { class: chosen ? "split chosen" : "split" }, clusterList(chosen ? id : null), detail);
+  return h("div", { class: chosen ? "split chosen" : "split" }, clusterList(chosen ? chosen.id : null), detail);
 }

@@ -11,9 +11,10 @@ import numpy as np
 
 from avterm.progress import Progress
 from avterm.report.figures import Drawing
+from avterm.report.map_figure import INCHES, label_places
 from avterm.report.media import encode_figure
 from avterm.report.source import ClusterFacts, Source
-from avterm.report.style import DARK, LIGHT, encoded
+from avterm.report.style import DARK, LIGHT, encoded, shown
 
 NEIGHBOURS = 6
 LINKS = 4
@@ -53,6 +54,17 @@ def cluster_values(source: Source, listed: Sequence[ClusterFacts]) -> list[Json]
     """One object a listed cluster: its figures, label breakdown, neighbours, links and the rows of its members."""
     near = _neighbours(source, listed)
     return [_cluster(source, fact, near[i]) for i, fact in enumerate(listed)]
+
+
+def map_values(source: Source) -> list[list[float]]:
+    """[cluster, x, y, label's x, label's y] of Figure 4's clusters, in its inches from the top left."""
+    chosen, places = source.map
+    texts = [shown(source.facts[c].title, 18) for c in chosen]
+    labels = label_places(places, texts)
+    points = np.concatenate([places, labels], axis=1)
+    points[:, 1::2] = 1 - points[:, 1::2]
+    scaled = points * np.concatenate([INCHES, INCHES])
+    return [[int(c), *(round(float(v), 3) for v in row)] for c, row in zip(chosen, scaled, strict=True)]
 
 
 def figure_values(made: Sequence[Drawing], progress: Progress) -> list[Json]:

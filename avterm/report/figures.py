@@ -15,7 +15,7 @@ from avterm.report.affinity_figure import draw_affinity
 from avterm.report.crops_figure import CropSheet, cut, draw_crops
 from avterm.report.curves_figure import draw_curves, read_metrics
 from avterm.report.grounding_figure import GroundedPair, draw_grounding
-from avterm.report.map_figure import draw_map, lowest_variance, tsne
+from avterm.report.map_figure import draw_map
 from avterm.report.media import Media
 from avterm.report.purity_figure import draw_purity
 from avterm.report.source import ClusterFacts, Source
@@ -209,10 +209,7 @@ def _appendix(source: Source, media: Media, limit: int) -> list[Drawing]:
 
 
 def _map(source: Source) -> list[Drawing]:
-    standing = {f.cluster for f in source.standing()}
-    chosen = lowest_variance(source.clusters.speech.variance, source.clusters.speech.size, source.k)
-    chosen = np.array([c for c in chosen.tolist() if c in standing][:150], np.int64)
-    places = tsne(source.clusters.speech.centroid[chosen])
+    chosen, places = source.map
     names, size = [source.facts[c].title for c in chosen], source.clusters.speech.size[chosen]
     caption = (
         f"t-SNE of the centroids of the {len(chosen)} speech clusters of lowest variance, each with its label: "

@@ -1,6 +1,6 @@
-// Which part is shown follows the address: #overview, #clusters, #cluster-12, #pairs, #pair-3, #figures.
+// Which part is shown follows the address: #overview, #clusters, #cluster-12, #map, #pairs, #pair-3, #figures.
 
-const PARTS = [["overview", "Overview"], ["clusters", "Clusters"], ["pairs", "Pairs"], ["figures", "Figures"]];
+const PARTS = [["overview", "Overview"], ["clusters", "Clusters"], ["map", "Map"], ["pairs", "Pairs"], ["figures", "Figures"]];
 const CHOICES = { auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark" };
 
 function route(moved = true) {
@@ -20,6 +20,7 @@ function route(moved = true) {
     part = "pairs";
     view = pairView(value);
   } else if (name === "pairs") view = pairsView();
+  else if (name === "map") view = mapView();
   else if (name === "figures") view = figuresView();
   else {
     part = "overview";

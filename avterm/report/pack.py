@@ -177,10 +177,12 @@ def pack(
         speech_rows = {f.cluster: _known(source, source.members(f.cluster, members)) for f in listed}
         image_rows = {c: _one_a_picture(source, c, members) for c in images}
         for rank in range(members):
-            for cluster in images:
-                _add_crop(packer, cluster, image_rows[cluster], rank)
+            waiting = set(images)
             for fact in listed:
                 _add_segment(packer, fact.cluster, speech_rows[fact.cluster], rank)
+                if fact.image_cluster in waiting:
+                    waiting.remove(fact.image_cluster)
+                    _add_crop(packer, fact.image_cluster, image_rows[fact.image_cluster], rank)
             step.advance()
     for value in packer.packed.pairs:
         del value["first"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from avterm.progress import Progress, Silent
-from avterm.report.contents import cluster_values, figure_values, summary
+from avterm.report.contents import cluster_values, figure_values, map_values, summary
 from avterm.report.figures import drawings, telling_pairs
 from avterm.report.media import Budget, Media
 from avterm.report.pack import Packed, pack, whole_pairs
@@ -25,7 +25,7 @@ from avterm.report.tables import table_values
 from avterm.store.atomic import write_text
 from avterm.store.run import Run
 
-SCRIPTS = ("dom.js", "sound.js", "pictures.js", "clusters.js", "pairs.js", "overview.js", "main.js")
+SCRIPTS = ("dom.js", "sound.js", "pictures.js", "clusters.js", "pairs.js", "overview.js", "map.js", "main.js")
 PAGE_FIGURES = ("1", "2", "3", "4", "training", "affinity")
 
 
@@ -90,7 +90,7 @@ def write_page(
         "titles": [fact.title for fact in source.facts],
         "imageSizes": source.clusters.image.size.tolist(),
         "imageTitles": source.image_titles(),
-        "evaluated": source.evaluation is not None,
+        "map": map_values(source),
     }
     size = int(options.megabytes * 1e6)
     budget = Budget(size - _size(_page(content)))

@@ -35,7 +35,8 @@ def draw_purity(
             slope, intercept, r = line
             ends = np.array([x.min(), x.max()])
             axes.plot(ends, slope * ends + intercept, color=theme.second, linewidth=1.6)
-            axes.set_title(f"least squares: slope {slope:.2f}, r = {r:.2f}", fontweight="normal", fontsize=8.5)
+            text = f"least squares: slope {slope:.2f}, r = {r:.2f}".replace("-", "−")
+            axes.set_title(text, fontweight="normal", fontsize=8.5)
         kept = [name for name, keep in zip(names, known, strict=True) if keep]
         for i in _worth_naming(x, y):
             axes.annotate(

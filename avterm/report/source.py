@@ -14,6 +14,7 @@ import numpy as np
 from avterm.corpus.manifest import Pair
 from avterm.corpus.words import Word, words_of
 from avterm.errors import UsageError
+from avterm.report.map_figure import CLUSTERS, tsne
 from avterm.store.clusters import clusters_path
 from avterm.store.curation import read_curation
 from avterm.store.evaluation import Labels, read_evaluation
@@ -77,13 +78,21 @@ class Source:
         return [self._facts(c, evaluated.get(c, {})) for c in range(self.k)]
 
     def standing(self) -> list[ClusterFacts]:
-        """The clusters that have members and were not merged into others, the lowest variance first."""
+        """The clusters that have members and were not merged into others, the lowest variance first; last those of one
+        member, whose variance of 0 says nothing."""
         kept = [f for f in self.facts if f.size and self.curation.merged_into(f.cluster) is None]
-        return sorted(kept, key=lambda f: (math.inf if f.variance is None else f.variance, f.cluster))
+        return sorted(kept, key=lambda f: (f.size < 2, f.variance or 0.0, f.cluster))
 
     def members(self, cluster: int, limit: int | None = None) -> np.ndarray:
         """int64: rows of a speech cluster's groundings after curation, from the centre outwards."""
         return self.curation.members(self.clusters.speech, cluster)[:limit]
+
+    @cached_property
+    def map(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 (n,), float64 (n, 2): the clusters of Figure 4, the lowest variance first, and where they lie."""
+        standing = [f.cluster for f in self.standing() if f.size > 1][:CLUSTERS]
+        chosen = np.array(standing, np.int64)
+        return chosen, tsne(self.clusters.speech.centroid[chosen])
 
     def pair_of_row(self, row: int) -> Pair | None:
         """The corpus's pair of a grounding; None where the corpus no longer has it."""

@@ -22,7 +22,7 @@ from avterm.report.crops_figure import CropSheet, contact_sheet, cut, draw_crops
 from avterm.report.curves_figure import draw_curves, read_metrics
 from avterm.report.figures import drawings, telling_pairs, write_figures
 from avterm.report.grounding_figure import word_owner
-from avterm.report.map_figure import draw_map, lowest_variance, spread, tsne
+from avterm.report.map_figure import draw_map, spread, tsne
 from avterm.report.media import Media
 from avterm.report.purity_figure import draw_purity, fit_line
 from avterm.report.source import Source
@@ -58,10 +58,11 @@ def test_purity_leaves_out_empty_clusters_and_unknown_values() -> None:
     assert not draw_purity(np.array([nan]), np.array([nan]), np.array([0]), ["a"]).axes
 
 
-def test_lowest_variance_skips_single_and_empty_clusters() -> None:
-    variance, size = np.array([0.5, 0.0, np.nan, 0.2, 0.2]), np.array([3, 1, 0, 2, 9])
-    assert lowest_variance(variance, size).tolist() == [3, 4, 0]
-    assert lowest_variance(variance, size, 1).tolist() == [3]
+def test_the_map_holds_the_lowest_variance_first(run: Run) -> None:
+    source = Source(run)
+    chosen, places = source.map
+    assert chosen.tolist() == np.argsort(run.clusters().speech.variance, kind="stable").tolist()
+    assert places.shape == (6, 2)
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 12])
@@ -84,6 +85,7 @@ def test_spread_parts_labels() -> None:
         for j in range(i):
             dx, dy = np.abs(centres[i] - centres[j])
             assert dx >= 0.49 or dy >= 0.11
+        assert np.abs(centres[i]).max() > 0.05
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 99))

@@ -51,7 +51,7 @@ def browser(chromium: Browser) -> Iterator[Browser]:
 def test_every_part_opens_without_errors(browser: Browser, page: Path) -> None:
     browser.open(page)
     assert "avterm report" in browser.value("document.title")
-    for part in ("overview", "clusters", "cluster-2", "pairs", "pair-0", "figures", "nonsense", "pair-9999"):
+    for part in ("overview", "clusters", "cluster-2", "map", "pairs", "pair-0", "figures", "nonsense", "pair-9999"):
         browser.value(f"location.hash = '{part}'")
         browser.wait("document.querySelector('main').textContent.length > 20")
     browser.value("location.hash = 'figures'")
@@ -90,8 +90,7 @@ def test_the_keyboard_alone_reaches_a_cluster_and_plays_it(browser: Browser, pag
     browser.press("ArrowDown", 40)
     second = browser.value("document.activeElement.textContent")
     browser.press("Enter", 13, "\r")
-    browser.wait("document.querySelector('.detail') !== null")
-    assert second in browser.value("document.querySelector('.detail h2').textContent")
+    browser.wait(f"document.querySelector('.detail h2')?.textContent.startsWith({second!r})")
     for _ in range(60):
         browser.press("Tab", 9)
         if browser.value("document.activeElement.classList.contains('play')"):
@@ -154,7 +153,7 @@ def test_light_and_dark_follow_the_system_and_the_button(browser: Browser, page:
     light, first = browser.value(ground), browser.value("document.querySelector('.plate img').src.slice(-99)")
     browser.prefer("dark")
     browser.wait(f"{ground} !== {light!r}")
-    assert browser.value("document.querySelector('.plate img').src.slice(-99)") != first
+    browser.wait(f"document.querySelector('.plate img').src.slice(-99) !== {first!r}")
     browser.click("#theme")
     browser.wait(f"{ground} === {light!r}")
     browser.click("#theme")
@@ -162,10 +161,18 @@ def test_light_and_dark_follow_the_system_and_the_button(browser: Browser, page:
     browser.click("#theme")
 
 
+def test_the_map_opens_clusters(browser: Browser, page: Path) -> None:
+    browser.open(page, "#map")
+    names = browser.value("[...document.querySelectorAll('.map text')].map(t => t.textContent)")
+    assert sorted(names) == ["boat", "castle", "dog", "lighthouse", "train", "tree"]
+    browser.click(".map a text")
+    browser.wait(f"document.querySelector('.detail h2')?.textContent.startsWith({names[0]!r})")
+
+
 def test_narrow_screens_do_not_scroll_sideways(browser: Browser, page: Path) -> None:
     browser.resize(380, 800)
     browser.open(page)
-    for part in ("overview", "clusters", "cluster-2", "pairs", "pair-0", "figures"):
+    for part in ("overview", "clusters", "cluster-2", "map", "pairs", "pair-0", "figures"):
         browser.value(f"location.hash = '{part}'")
         assert browser.value("document.documentElement.scrollWidth") <= 380, part
 
@@ -173,7 +180,7 @@ def test_narrow_screens_do_not_scroll_sideways(browser: Browser, page: Path) -> 
 def test_hostile_strings_stay_text(browser: Browser, tmp_path: Path) -> None:
     write_page(hostile(tmp_path), tmp_path / "report.html")
     browser.open(tmp_path / "report.html")
-    for part in ("overview", "clusters", "cluster-0", "cluster-1", "pairs", "pair-0", "pair-1", "figures"):
+    for part in ("overview", "clusters", "cluster-0", "cluster-1", "map", "pairs", "pair-0", "pair-1", "figures"):
         browser.value(f"location.hash = '{part}'")
         browser.wait("document.querySelector('main').textContent.length > 20")
         assert browser.value("window.hacked") is None
@@ -188,7 +195,7 @@ def test_without_media_or_evaluation_every_part_still_opens(browser: Browser, tm
     write_page(make_run(tmp_path, media=False), tmp_path / "report.html")
     browser.open(tmp_path / "report.html")
     assert "Nothing has been evaluated" in browser.value("document.querySelector('.notes').textContent")
-    for part in ("clusters", "cluster-0", "pairs", "figures"):
+    for part in ("clusters", "cluster-0", "map", "pairs", "figures"):
         browser.value(f"location.hash = '{part}'")
         browser.wait("document.querySelector('main').textContent.length > 20")
     browser.value("location.hash = 'cluster-0'")

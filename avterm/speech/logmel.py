@@ -9,13 +9,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
+import torch
+from torch import Tensor
 
 from avterm.units import HOP_SECONDS, SAMPLE_RATE, WINDOW_SECONDS, frames_in_samples, samples_in
 
 FLOOR = 1e-10
 FFT = 512
-_BLOCK = 2048  # frames at a time: what is computed stays in the cache, and memory stays flat
+_BLOCK = 1024  # frames at a time: what is computed stays in the cache, and memory stays flat
 
 
 def log_mel(samples: np.ndarray, mels: int = 40) -> np.ndarray:
@@ -26,21 +27,21 @@ def log_mel(samples: np.ndarray, mels: int = 40) -> np.ndarray:
     window, hop = samples_in(WINDOW_SECONDS), samples_in(HOP_SECONDS)
     frames = frames_in_samples(len(samples))
     left = (window - hop) // 2
-    padded = np.zeros(frames * hop + window - hop, np.float32)
+    padded = np.zeros(max(frames * hop + window - hop, window), np.float32)
     padded[left : left + len(samples)] = samples
-    views = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
-    taper, bands = _hamming(window), filterbank(mels)
-    out = np.empty((frames, mels), np.float32)
-    buffer = np.zeros((min(_BLOCK, frames), FFT), np.float32)
-    for start in range(0, frames, _BLOCK):
-        stop = min(start + _BLOCK, frames)
-        rows = buffer[: stop - start]
-        np.multiply(views[start:stop], taper, out=rows[:, :window])
-        spectrum = scipy.fft.rfft(rows, axis=1, overwrite_x=False)
-        power = spectrum.real**2
-        power += spectrum.imag**2
-        np.log(np.maximum(power @ bands, FLOOR), out=out[start:stop])
-    return out
+    views = torch.from_numpy(padded).unfold(0, window, hop)
+    taper, bands = _hamming(window), _bands_twice(mels)
+    out = torch.empty(frames, mels)
+    buffer = torch.zeros(min(_BLOCK, frames), FFT)
+    with torch.inference_mode():
+        for start in range(0, frames, _BLOCK):
+            stop = min(start + _BLOCK, frames)
+            rows = buffer[: stop - start]
+            torch.mul(views[start:stop], taper, out=rows[:, :window])
+            parts = torch.view_as_real(torch.fft.rfft(rows)).flatten(1)  # real and imaginary, in turn
+            energies = parts.square_() @ bands
+            torch.log(energies.clamp_(min=FLOOR), out=out[start:stop])
+    return out.numpy()
 
 
 @lru_cache(maxsize=4)
@@ -54,10 +55,16 @@ def filterbank(mels: int = 40, rate: int = SAMPLE_RATE, fft: int = FFT) -> np.nd
     return np.ascontiguousarray(triangles * (2.0 / (edges[2:] - edges[:-2])), dtype=np.float32)
 
 
+@lru_cache(maxsize=4)
+def _bands_twice(mels: int) -> Tensor:
+    """(2 · bins, mels): each bin's weights for its real and for its imaginary part, so that one product sums both."""
+    return torch.from_numpy(filterbank(mels)).repeat_interleave(2, 0)
+
+
 @lru_cache(maxsize=2)
-def _hamming(length: int) -> np.ndarray:
+def _hamming(length: int) -> Tensor:
     """Periodic, as spectra want it."""
-    return (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
+    return torch.from_numpy((0.54 - 0.46 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32))
 
 
 def _mel(hertz: float) -> float:

@@ -18,6 +18,7 @@ LONGEST_SECONDS = 6 * 3600.0  # a header that promises more is not believed
 MOST_BYTES = 4 << 30
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 _BLOCK_VALUES = 1 << 20  # decoded at a time, all channels together
+_LARGEST_PAGE = 65_307  # bytes of an Ogg page
 _LOST = 0.05  # seconds: a decoder's own delay, not a truncation
 
 
@@ -82,6 +83,8 @@ def _decode(path: Path, longest: float) -> tuple[np.ndarray, int]:
     elif header is not None and header.sample_kind is not None and not len(samples):
         _refuse_longer(path, (header.file_bytes - header.data_at) / (header.rate * header.frame_bytes), longest)
         samples, promised = read_to_the_end(path, header), 0
+    if not _ogg_ends(path):
+        raise BadInput(f"{path}: truncated: its last page is missing, {len(samples) / rate:.2f} s are there")
     if len(samples) < promised - _LOST * rate:
         there = f"{len(samples) / rate:.2f} s are there"
         raise BadInput(f"{path}: truncated: its header promises {promised / rate:.2f} s, {there}")
@@ -130,6 +133,17 @@ def _by_miniaudio(path: Path, longest: float, first: Exception) -> tuple[np.ndar
     except (miniaudio.MiniaudioError, OSError, ValueError, MemoryError):
         raise BadInput(f"{path}: expected WAV, FLAC, OGG or MP3, found something else ({first})") from None
     return np.array(decoded.samples, dtype=np.float32), int(decoded.sample_rate), int(info.num_frames)
+
+
+def _ogg_ends(path: Path) -> bool:
+    """Whether an Ogg file's last page says that it is the last; true of every other kind of file."""
+    with path.open("rb") as file:
+        if file.read(4) != b"OggS":
+            return True
+        file.seek(max(file.seek(0, 2) - _LARGEST_PAGE, 0))
+        tail = file.read(_LARGEST_PAGE)
+    page = tail.rfind(b"OggS")
+    return 0 <= page < len(tail) - 5 and bool(tail[page + 5] & 4)
 
 
 def _check_rate(path: Path, rate: int) -> None:

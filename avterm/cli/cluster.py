@@ -1,9 +1,84 @@
-"""`avterm cluster`."""
+"""`avterm cluster`: speech clusters, image clusters, and the links between them."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
+
+from avterm.cli.common import JsonOption, RedoOption, RunArgument, SetOption, emit, overrides, reporter, say
+from avterm.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to `app`."""
+    app.command()(cluster)
+
+
+def cluster(
+    run: RunArgument,
+    k: Annotated[list[str], typer.Option("-k", "--k", help="How many; repeatable; auto chooses without labels.")],
+    k_image: Annotated[int | None, typer.Option(help="How many image clusters; as many as -k if not given.")] = None,
+    method: Annotated[str | None, typer.Option(help="kmeans (the paper's) or spherical.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the start.")] = None,
+    top: Annotated[int, typer.Option(help="Print so many clusters, lowest variance first.")] = 20,
+    settings: SetOption = None,
+    redo: RedoOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Cluster segments and crops, each with k-means, and link them by affinity (section 4, Equation 2)."""
+    import dataclasses
+
+    import numpy as np
+
+    from avterm.cli.runs import with_settings
+    from avterm.clustering.choice import choose_k
+    from avterm.clustering.stage import cluster as stage
+    from avterm.config import override
+    from avterm.store.lock import locked
+    from avterm.store.run import Run
+
+    bad = [text for text in k if text != "auto" and not (text.isdigit() and 1 <= int(text) < 100_000)]
+    if bad:
+        raise UsageError(f"-k {bad[0]}: expected a number from 1 to 99999, or auto")
+    opened = Run.open(run)
+    named = overrides(settings, clustering={"k_image": k_image, "method": method, "seed": seed})
+    progress = reporter()
+    with locked(opened.path):
+        opened = with_settings(opened, override(opened.config, named, "the command line"))
+        config = opened.config.clustering
+        for text in k:
+            wanted = int(text) if text != "auto" else choose_k(opened.groundings.embeddings("speech"), config.seed)
+            summary = stage(opened, dataclasses.replace(config, k=wanted), progress, redo)
+    clusters = opened.clusters(summary.k)
+    order = np.argsort(np.where(np.isnan(clusters.speech.variance), np.inf, clusters.speech.variance), kind="stable")
+    rows = []
+    for c in order:
+        linked = int(clusters.image_of_speech[c])
+        rows.append(
+            {
+                "cluster": int(c),
+                "size": int(clusters.speech.size[c]),
+                "variance": None
+                if np.isnan(clusters.speech.variance[c])
+                else round(float(clusters.speech.variance[c]), 6),
+                "image_cluster": linked,
+                "image_size": int(clusters.image.size[linked]),
+                "affinity": round(float(clusters.affinity[linked, c]), 4),
+                "mutual": bool(clusters.speech_of_image[linked] == c),
+            }
+        )
+    if json:
+        for row in rows:
+            emit(row)
+        return
+    state = "already there" if summary.already else f"{summary.seconds:.1f} s"
+    say(f"{summary.groundings} groundings in {summary.k} speech and {summary.k_image} image clusters ({state})")
+    say(f"{'cluster':>7} {'size':>7} {'variance':>9} {'image':>6} {'size':>7} {'affinity':>10}  mutual")
+    for row in rows[:top]:
+        variance = "-" if row["variance"] is None else f"{row['variance']:.4f}"
+        say(
+            f"{row['cluster']:7} {row['size']:7} {variance:>9} {row['image_cluster']:6} {row['image_size']:7} "
+            f"{row['affinity']:10.2f}  {'yes' if row['mutual'] else ''}"
+        )
+    say(f"next: avterm evaluate {run}, or avterm browse {run}")

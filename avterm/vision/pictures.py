@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 import warnings
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from avterm.errors import BadInput
 
-MOST_PIXELS = 100_000_000
+MOST_PIXELS = 89_478_485  # Pillow's own limit, from which on it warns: 256 MiB of RGB
 MOST_BYTES = 1 << 30
+_one_at_a_time = threading.Lock()
 _WHATEVER_PILLOW_RAISES = (
     OSError,
     ValueError,
@@ -28,8 +30,6 @@ _WHATEVER_PILLOW_RAISES = (
     RuntimeError,
     ZeroDivisionError,
     struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
 
 
@@ -37,10 +37,12 @@ def read_picture(path: str | Path) -> np.ndarray:
     """uint8 (height, width, 3): RGB, turned as EXIF says; the first frame of an animation; transparency on white.
 
     CMYK, palettes, grey and 16-bit pictures are converted. Raises BadInput, in one line, where the file is missing,
-    empty, truncated, no picture, a single pixel wide or high, or of more than 100 million pixels.
+    empty, truncated, no picture, a single pixel wide or high, or of more than 89 million pixels.
     """
     path = Path(path)
     try:
+        if path.is_dir():
+            raise BadInput(f"{path}: expected a picture, found a folder")
         if not path.is_file():
             raise BadInput(f"{path}: no such file")
         size = path.stat().st_size
@@ -51,26 +53,35 @@ def read_picture(path: str | Path) -> np.ndarray:
     if size > MOST_BYTES:
         raise BadInput(f"{path}: holds {size} bytes; at most {MOST_BYTES} are read")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)
-            with Image.open(path) as picture:
-                _check_size(path, picture.size)
-                turned = ImageOps.exif_transpose(picture)
-                pixels = np.array(_rgb(turned), dtype=np.uint8)
+        with _open(path) as picture:
+            _check_size(path, picture.size)
+            pixels = np.array(_rgb(ImageOps.exif_transpose(picture)), dtype=np.uint8)
     except UnidentifiedImageError:
         raise BadInput(f"{path}: expected a picture, found a file of no known picture format") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadInput(f"{path}: has too many pixels; at most {MOST_PIXELS} are read") from None
     except _WHATEVER_PILLOW_RAISES as error:
         raise BadInput(f"{path}: damaged or unreadable picture: {error or type(error).__name__}") from None
     _check_size(path, (pixels.shape[1], pixels.shape[0]))
     return pixels
 
 
+def _open(path: Path) -> Image.Image:
+    """Read the header only. Pillow warns of a picture with very many pixels; here that is an error.
+
+    Threads take turns, as Python's warning filters are everyone's.
+    """
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
 def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     """uint8 (height, width, 3): antialiased bilinear."""
     if pixels.shape[:2] == (height, width):
         return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _check_size(path: Path, size: tuple[int, int]) -> None:

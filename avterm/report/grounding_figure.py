@@ -15,6 +15,7 @@ from avterm.report.style import LIGHT, Theme, bare, colour, drawing, new_figure,
 from avterm.store.groundings import PairGroundings
 from avterm.units import frames_in, seconds_in
 
+LINES, LINE = 4, 0.085  # of words below the spectrogram, and the height of one, as a share of it
 WORD_SHARE = 0.3  # a word belongs to a segment that covers this share of it (section 5)
 
 
@@ -53,13 +54,13 @@ def word_owner(word: Word, segments: np.ndarray) -> int | None:
 
 def _picture_share(pair: GroundedPair) -> float:
     width, height = pair.groundings.size
-    return float(np.clip(0.5 * width / max(height, 1), 0.28, 0.75))
+    return float(np.clip(0.5 * width / max(height, 1), 0.28, 0.62))
 
 
 def _draw_picture(axes: Axes, pair: GroundedPair) -> None:
     width, height = pair.groundings.size
     if pair.picture is None:
-        axes.text(0.5, 0.5, "picture not found", ha="center", va="center", transform=axes.transAxes)
+        axes.set_title("picture not found", fontweight="normal")
         axes.set_facecolor("#8882")
     else:
         axes.imshow(pair.picture, extent=(0, width, height, 0), interpolation="lanczos")
@@ -98,7 +99,7 @@ def _draw_caption(axes: Axes, pair: GroundedPair, theme: Theme) -> None:
     frames = max(pair.groundings.frames, 1)
     end = seconds_in(frames)
     axes.set_xlim(0, end)
-    axes.set_ylim(-0.34, 1.14)
+    axes.set_ylim(-0.42, 1.14)
     if pair.mel is not None and len(pair.mel):
         low, high = np.percentile(pair.mel.astype(np.float32), [5, 99.5])
         axes.imshow(
@@ -112,7 +113,7 @@ def _draw_caption(axes: Axes, pair: GroundedPair, theme: Theme) -> None:
             interpolation="nearest",
         )
     else:
-        axes.text(end / 2, 0.5, "sound not found", ha="center", va="center", color=theme.faint)
+        axes.set_title("sound not found", fontweight="normal")
     for i, (start, stop) in enumerate(pair.groundings.segment.tolist()):
         left, width = seconds_in(start), seconds_in(stop - start)
         axes.add_patch(Rectangle((left, 0), width, 1, facecolor=colour(i), alpha=0.28, linewidth=0))
@@ -125,23 +126,22 @@ def _draw_caption(axes: Axes, pair: GroundedPair, theme: Theme) -> None:
 
 
 def _draw_words(axes: Axes, pair: GroundedPair, theme: Theme) -> None:
+    """The words in the colour of the segment that holds them; where no words are known, the names of the segments."""
     segments = pair.groundings.segment
-    if not pair.words:
-        for i, (start, stop) in enumerate(segments.tolist()):
-            middle = seconds_in((start + stop) / 2)
-            axes.text(middle, -0.11, shown(pair.names[i], 16), ha="center", va="center", fontsize=7.5, parse_math=False)
-        return
-    spoken = [w for w in pair.words if frames_in((w.start + w.end) / 2) <= pair.groundings.frames]
-    rows = _rows([(w.start + w.end) / 2 for w in spoken], [shown(w.word, 18) for w in spoken], pair)
-    for word, row in zip(spoken, rows, strict=True):
-        owner = word_owner(word, segments)
+    if pair.words:
+        spoken = [w for w in pair.words if frames_in((w.start + w.end) / 2) <= pair.groundings.frames]
+        items = [(w.start, w.end, shown(w.word, 18), word_owner(w, segments)) for w in spoken]
+    else:
+        times = [(seconds_in(start), seconds_in(stop)) for start, stop in segments.tolist()]
+        items = [(*times[i], shown(pair.names[i], 16), i) for i in np.argsort(segments[:, 0]).tolist()]
+    rows = _rows([(start + end) / 2 for start, end, _, _ in items], [text for _, _, text, _ in items], pair)
+    for (start, end, text, owner), row in zip(items, rows, strict=True):
         if owner is not None:
-            bar = Rectangle((word.start, -0.045), word.end - word.start, 0.03, facecolor=colour(owner), linewidth=0)
-            axes.add_patch(bar)
+            axes.add_patch(Rectangle((start, -0.045), end - start, 0.03, facecolor=colour(owner), linewidth=0))
         axes.text(
-            (word.start + word.end) / 2,
-            -0.11 - 0.09 * row,
-            shown(word.word, 18),
+            (start + end) / 2,
+            -0.1 - LINE * row,
+            text,
             ha="center",
             va="center",
             fontsize=7,
@@ -151,14 +151,14 @@ def _draw_words(axes: Axes, pair: GroundedPair, theme: Theme) -> None:
         )
 
 
-def _rows(middles: list[float], texts: list[str], pair: GroundedPair, most: int = 3) -> list[int]:
-    """Which line each word stands on so that neighbours do not touch: the first that is free, of `most`."""
-    inch = seconds_in(pair.groundings.frames) / (7.0 / (1 + _picture_share(pair)))  # seconds an inch of the axis holds
-    free = [-1e9] * most
+def _rows(middles: list[float], texts: list[str], pair: GroundedPair) -> list[int]:
+    """Which line each text stands on so that neighbours do not touch: the first that is free."""
+    inch = seconds_in(pair.groundings.frames) / (6.9 / (1 + _picture_share(pair)))  # seconds an inch of the axis holds
+    free = [-1e9] * LINES
     rows = []
     for middle, text in zip(middles, texts, strict=True):
-        half = (0.034 * len(text) + 0.03) * inch
-        row = next((r for r in range(most) if free[r] <= middle - half), int(np.argmin(free)))
+        half = (0.038 * len(text) + 0.035) * inch
+        row = next((r for r in range(LINES) if free[r] <= middle - half), int(np.argmin(free)))
         free[row] = middle + half
         rows.append(row)
     return rows

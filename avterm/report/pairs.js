@@ -29,11 +29,19 @@ function pairView(index) {
     h("h2", {}, plain(pair.id)),
     h("p", { class: "faint" }, [pair.speaker && "speaker " + plain(pair.speaker), seconds(pair.frames)].filter(Boolean).join(" · ")),
     pair.text && h("p", {}, "“", plain(pair.text), "”"),
-    h("div", { class: "pairing" }, pairPicture(pair, join), h("div", {}, whole && h("p", {}, whole), lane, wordLine(pair, join),
+    h("div", { class: "pairing" }, pairPicture(pair, join), h("div", {}, whole && h("p", {}, whole),
+      h("div", { class: "scroll" }, track(pair, lane, wordLine(pair, join))),
       !pair.sound && h("p", { class: "faint small" }, "The whole caption is not in this page; segments that some cluster shows can be played."),
       groundingTable(pair, join))),
   ]);
   return view;
+}
+
+// On narrow screens the caption keeps a readable length and scrolls.
+function track(pair, ...children) {
+  const element = h("div", { class: "track" }, children);
+  element.style.setProperty("--seconds", pair.frames / 100);
+  return element;
 }
 
 function clipOf(pair, i) {
@@ -96,16 +104,17 @@ function pairPicture(pair, join) {
 function wordLine(pair, join) {
   if (!pair.words) return null;
   const line = h("div", { class: "words" });
-  const free = [0, 0, 0];
+  const free = [0, 0, 0, 0];
   for (const [word, start, end] of pair.words) {
     const middle = (50 * (start + end) * 100) / pair.frames;
     const held = pair.groundings.map(([, [a, b]]) => (Math.min(b / 100, end) - Math.max(a / 100, start)) / (end - start));
     const owner = held.reduce((best, share, i) => (share >= 0.3 && (best < 0 || share > held[best]) ? i : best), -1);
-    const half = word.length * 0.65 + 0.8;
-    const row = Math.max(0, free.findIndex((end) => end <= middle - half));
+    const half = word.length * 0.68 + 0.8;
+    const found = free.findIndex((last) => last <= middle - half);
+    const row = found >= 0 ? found : free.indexOf(Math.min(...free));
     free[row] = middle + half;
     const span = h("span", { class: owner >= 0 ? "owned" : null }, plain(word));
-    span.style.left = middle + "%";
+    span.style.left = Math.min(Math.max(middle, half * 0.7), 100 - half * 0.7) + "%";
     span.style.top = 0.15 + 1.3 * row + "rem";
     if (owner >= 0) {
       span.style.borderColor = hue(owner);

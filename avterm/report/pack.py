@@ -125,14 +125,13 @@ class Packer:
         value = self.packed.pairs[number]
         pair = self.source.run.corpus[value["id"]]
         made = self._clip(pair.id, 0, value["frames"])
-        if made and not self.budget.take(*made.values()):
-            return False
-        value |= {kind: _text(data) for kind, data in made.items()}
+        said: Json = {} if pair.text is None else {"text": pair.text}
         words = self.source.words.get(pair.id, [])
         if words:
-            value["words"] = [[w.word, round(w.start, 2), round(w.end, 2)] for w in words]
-        if pair.text is not None:
-            value["text"] = pair.text
+            said["words"] = [[w.word, round(w.start, 2), round(w.end, 2)] for w in words]
+        if not self.budget.take(json.dumps(said).encode("ascii"), *made.values()):
+            return False
+        value |= {kind: _text(data) for kind, data in made.items()} | said
         return True
 
     def _clip(self, id: str, start: int, stop: int) -> dict[str, bytes]:

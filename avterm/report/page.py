@@ -114,9 +114,9 @@ def _media_values(packed: Packed) -> dict[str, Any]:
 
 def _notes(source: Source, unlisted: int, packed: Packed, options: PageOptions) -> list[str]:
     notes = []
-    if source.evaluation is None:
+    if not source.labelled:
         notes.append(
-            "Nothing has been evaluated, so clusters have numbers in place of labels, and no purity or coverage: "
+            "No word times have been evaluated, so clusters have numbers for labels, and no purity or coverage: "
             "run `avterm evaluate` where word times are known."
         )
     if unlisted:

@@ -62,9 +62,12 @@ class Source:
         self._words_path = words
 
     @cached_property
-    def labels(self) -> Labels | None:
-        """The label of every grounding row; None where nothing was evaluated."""
-        return Labels.of(self.run)
+    def labels(self) -> list[str] | None:
+        """The label of every grounding row; None where no words are known, or the groundings were made again since."""
+        if not (self.run.path / "evaluation" / "labels.h5").exists():
+            return None
+        labels = Labels(self.run).all()
+        return labels if len(labels) == len(self.groundings) else None
 
     @cached_property
     def words(self) -> dict[str, list[Word]]:
@@ -76,6 +79,11 @@ class Source:
         """Every speech cluster, by number."""
         evaluated = {int(c["cluster"]): c for c in (self.evaluation or {}).get("clusters", [])}
         return [self._facts(c, evaluated.get(c, {})) for c in range(self.k)]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any cluster has a label from an evaluation with word times."""
+        return any(f.label is not None for f in self.facts)
 
     def standing(self) -> list[ClusterFacts]:
         """The clusters that have members and were not merged into others, the lowest variance first; last those of one
@@ -105,10 +113,8 @@ class Source:
 
     def labels_of(self, rows: Iterable[int]) -> list[str | None]:
         """The label of each row; None where nothing was evaluated."""
-        wanted = np.asarray(list(rows), np.int64)
-        if self.labels is None or not len(wanted) or wanted.max() >= len(self.labels):
-            return [None] * len(wanted)
-        return list(self.labels[wanted])
+        labels = self.labels
+        return [None if labels is None else labels[int(row)] for row in rows]
 
     def image_titles(self) -> list[str]:
         """One title an image cluster: that of its most affine speech cluster (Figure 3)."""

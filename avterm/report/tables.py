@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from avterm.report.source import Source
+from avterm.store.evaluation import read_evaluation
 
 Json = dict[str, Any]
 LOWEST = 50  # clusters of Table 3
@@ -13,7 +14,7 @@ LOWEST = 50  # clusters of Table 3
 
 def table_values(source: Source) -> list[Json]:
     """The tables that the run has figures for: title, caption, columns [name, digits, or None for text], rows."""
-    made = [_retrieval(source), _lowest(source), _by_k(source), _overall(source)]
+    made = [_retrieval(source), _lowest(source), _by_k(source), _located(source), _overall(source)]
     return [table for table in made if table is not None]
 
 
@@ -37,7 +38,7 @@ def _retrieval(source: Source) -> Json | None:
 
 def _lowest(source: Source) -> Json | None:
     facts = [f for f in source.standing() if f.size > 1][:LOWEST]
-    if source.evaluation is None or not facts:
+    if not facts:
         return None
     columns = [["cluster", "id"], ["label", None], ["|Cc|", 0], ["|Ci|", 0], ["purity", 3], ["variance", 3]]
     rows = [[f.cluster, f.title, f.size, f.image_size, f.purity, f.variance, f.coverage] for f in facts]
@@ -50,8 +51,40 @@ def _lowest(source: Source) -> Json | None:
 
 
 def _by_k(source: Source) -> Json | None:
-    """Table 4 for every k that was evaluated, from the evaluations' own figures."""
-    return None
+    """Table 4: a row for every k that was evaluated and every limit of the variance."""
+    rows = []
+    for k in source.run.ks:
+        pruned = (read_evaluation(source.run, k) or {}).get("pruned")
+        for row in pruned if isinstance(pruned, list) else []:
+            limit = _number(row.get("variance_below"))
+            known = [_number(row.get(key)) for key in ("clusters", "points", "purity", "labels", "coverage")]
+            rows.append([k, "all" if limit is None else f"below {limit:g}", *known])
+    if not rows:
+        return None
+    return {
+        "title": "Table 4: clusters by k and variance",
+        "caption": "Purity is weighted by size; coverage is the mean over the distinct labels.",
+        "columns": [
+            *(["k", 0], ["variance", None], ["clusters", 0], ["points", 0]),
+            *(["purity", 3], ["labels", 0], ["coverage", 3]),
+        ],
+        "rows": rows,
+    }
+
+
+def _located(source: Source) -> Json | None:
+    """Where true boxes are known: how often the box of a word's segment points at the thing, and how well it fits."""
+    words = ((source.evaluation or {}).get("overall") or {}).get("by_word")
+    if not isinstance(words, dict) or not words:
+        return None
+    keys = ("count", "pointing", "iou")
+    rows = [[word, *(_number(found.get(key)) for key in keys)] for word, found in words.items()]
+    return {
+        "title": "Localisation by word",
+        "caption": "Pointing: the middle of the grounded box lies inside the word's true box. IOU: of the two boxes.",
+        "columns": [["word", None], ["groundings", 0], ["pointing", 3], ["mean IOU", 3]],
+        "rows": sorted(rows, key=lambda row: -(row[1] or 0)),
+    }
 
 
 def _overall(source: Source) -> Json | None:
@@ -59,12 +92,13 @@ def _overall(source: Source) -> Json | None:
     overall = (source.evaluation or {}).get("overall")
     if not isinstance(overall, dict):
         return None
-    rows = [[name, value] for name, value in _flat(overall) if value is not None]
+    figures = {key: value for key, value in overall.items() if key != "by_word"}
+    rows = [[name, value] for name, value in _flat(figures) if value is not None]
     if not rows:
         return None
     return {
         "title": "The evaluation in figures",
-        "caption": f"All of k = {source.k}.",
+        "caption": f"All of k = {source.k}; intervals are bootstrapped.",
         "columns": [["measure", None], ["value", "auto"]],
         "rows": rows,
     }

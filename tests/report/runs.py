@@ -20,6 +20,20 @@ HOSTILE = (
     "<!--<script>\U0001f600 ]]>",
 )
 
+OVERALL = {
+    "purity": 0.75,
+    "purity_interval": [0.7, 0.8],
+    "variance_purity_correlation": None,
+    "by_word": {
+        "boat": {"count": 3, "pointing": 1.0, "iou": 0.5},
+        "castle": {"count": 9, "pointing": 0.5, "iou": 0.25},
+    },
+}
+PRUNED = [
+    {"k": 6, "variance_below": limit, "clusters": 6, "points": 48, "purity": 0.75, "labels": 6, "coverage": 0.5}
+    for limit in (None, 0.9)
+]
+
 
 def evaluate(run: Run, labels: tuple[str, ...] = WORDS) -> None:
     """Write the evaluation that `avterm evaluate` would, with these labels for the clusters."""
@@ -42,7 +56,7 @@ def evaluate(run: Run, labels: tuple[str, ...] = WORDS) -> None:
     ]
     folder = run.path / "evaluation"
     folder.mkdir(exist_ok=True)
-    (folder / f"k{k:05d}.json").write_text(json.dumps({"overall": {"purity": 0.75, "nmi": None}, "clusters": facts}))
+    (folder / f"k{k:05d}.json").write_text(json.dumps({"overall": OVERALL, "pruned": PRUNED, "clusters": facts}))
     rows = [labels[int(c) % len(labels)] for c in clusters.speech.assignment]
     write_shard(folder / "labels.h5", Header("labels", len(rows), run.groundings.fingerprint, {}), {"label": rows})
 

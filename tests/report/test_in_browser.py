@@ -194,7 +194,7 @@ def test_hostile_strings_stay_text(browser: Browser, tmp_path: Path) -> None:
 def test_without_media_or_evaluation_every_part_still_opens(browser: Browser, tmp_path: Path) -> None:
     write_page(make_run(tmp_path, media=False), tmp_path / "report.html")
     browser.open(tmp_path / "report.html")
-    assert "Nothing has been evaluated" in browser.value("document.querySelector('.notes').textContent")
+    assert "No word times have been evaluated" in browser.value("document.querySelector('.notes').textContent")
     for part in ("clusters", "cluster-0", "map", "pairs", "figures"):
         browser.value(f"location.hash = '{part}'")
         browser.wait("document.querySelector('main').textContent.length > 20")

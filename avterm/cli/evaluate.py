@@ -1,9 +1,100 @@
-"""`avterm evaluate`."""
+"""`avterm evaluate`: labels, purity, coverage, localisation, and the paper's tables."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+
+from avterm.cli.common import JsonOption, RunArgument, SetOption, emit, overrides, reporter, say
+from avterm.errors import UsageError, printable
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to `app`."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    run: RunArgument,
+    k: Annotated[list[int] | None, typer.Option("-k", "--k", help="Evaluate these clusterings; repeatable.")] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="Word times: CTM, TextGrid, .eaf, JSON lines, or a folder.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="The tier of words in TextGrid or .eaf files.")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="True boxes, JSON or JSON lines.")] = None,
+    table: Annotated[int | None, typer.Option(help="Print Table 1, 2, 3 or 4 of the paper for this run.")] = None,
+    cluster: Annotated[int | None, typer.Option(help="The cluster of Table 2.")] = None,
+    format: Annotated[str, typer.Option(help="Of tables: text, csv, json or latex.")] = "text",
+    paper: Annotated[bool, typer.Option("--paper", help="Print the paper's own figures beside ours.")] = False,
+    prune: Annotated[list[float] | None, typer.Option(help="Variances below which Table 4 counts; repeatable.")] = None,
+    bootstrap: Annotated[int | None, typer.Option(help="Rounds for the intervals; 0: none.")] = None,
+    settings: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare clusters with word times and true boxes where they are known (section 5); learning never sees either."""
+    from avterm.cli.runs import with_settings
+    from avterm.config import override
+    from avterm.corpus.boxes import boxes_of
+    from avterm.corpus.words import words_of
+    from avterm.evaluation.stage import evaluate as stage
+    from avterm.store.run import Run
+
+    if table is not None and table not in {1, 2, 3, 4}:
+        raise UsageError(f"--table {table}: expected 1, 2, 3 or 4")
+    opened = Run.open(run)
+    if table == 1:
+        sys.stdout.write(_table(opened, [], 1, None, format, paper))
+        return
+    named = overrides(settings, evaluation={"prune": prune, "bootstrap": bootstrap})
+    opened = with_settings(opened, override(opened.config, named, "the command line"))
+    ks = k or [len(opened.clusters().speech)]
+    spoken = words_of(opened.corpus, words, tier)
+    results = stage(opened, ks, spoken, boxes_of(opened.corpus, boxes), reporter())
+    if table is not None:
+        sys.stdout.write(_table(opened, ks, table, cluster, format, paper))
+        return
+    for each in ks:
+        overall = results[each]["overall"]
+        if json:
+            emit({key: value for key, value in overall.items() if key != "by_word"})
+        else:
+            _say_overall(overall)
+    if not json:
+        sys.stdout.write("\n" + printable_table(_table(opened, ks[-1:], 3, None, "text", False)))
+        if not spoken:
+            say("no word times are known: clusters are listed by variance, the paper's predictor of quality")
+
+
+def _table(run: Any, ks: list[int], number: int, cluster: int | None, format: str, paper: bool) -> str:
+    from avterm.evaluation import tables
+
+    if number == 1:
+        rows = tables.table_1(run, paper)
+    elif number == 2:
+        if cluster is None:
+            raise UsageError("--table 2 needs --cluster N")
+        rows = tables.table_2(run, ks[-1], cluster)
+    elif number == 3:
+        rows = tables.table_3(run, ks[-1])
+    else:
+        rows = tables.table_4(run, ks, paper)
+    return tables.render(rows, format)
+
+
+def printable_table(text: str) -> str:
+    """A table whose labels may come from anywhere, safe for a terminal."""
+    return "".join(printable(line) + "\n" for line in text.splitlines())
+
+
+def _say_overall(overall: dict[str, Any]) -> None:
+    for name, value in overall.items():
+        if name == "by_word" or value is None:
+            continue
+        if isinstance(value, list):
+            shown = " to ".join(f"{v:.3f}" for v in value)
+        else:
+            shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+        say(f"{name.replace('_', ' '):30}{shown}")

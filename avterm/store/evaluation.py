@@ -1,0 +1,55 @@
+"""What evaluation found: labels of groundings, and the quality of the clusters of each k."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from avterm.store.atomic import read_json, write_json
+from avterm.store.run import Run
+from avterm.store.shards import Header, Shard, write_shard
+
+KIND = "labels"
+
+
+def evaluation_path(run: Run, k: int) -> Path:
+    """Where the evaluation of this k lies."""
+    return run.path / "evaluation" / f"k{k:05d}.json"
+
+
+def write_evaluation(run: Run, k: int, value: dict[str, Any]) -> None:
+    """{"overall": {...}, "clusters": [...]}; see `avterm.evaluation.stage.evaluate` for the keys."""
+    write_json(evaluation_path(run, k), value)
+
+
+def read_evaluation(run: Run, k: int) -> dict[str, Any] | None:
+    """What `write_evaluation` wrote for the clusters of this k; None where they were not evaluated."""
+    path = evaluation_path(run, k)
+    if not path.exists():
+        return None
+    value = read_json(path)
+    return value if isinstance(value, dict) and "clusters" in value else None
+
+
+def write_labels(run: Run, labels: list[str], fingerprint: str) -> None:
+    """One label a grounding, in the order of the grounding store."""
+    write_shard(run.path / "evaluation" / "labels.h5", Header(KIND, len(labels), fingerprint, {}), {"label": labels})
+
+
+class Labels:
+    """The label of every grounding, read where asked for."""
+
+    def __init__(self, run: Run) -> None:
+        """StoreError where the run was not evaluated."""
+        self._shard = Shard(run.path / "evaluation" / "labels.h5", KIND)
+
+    def __len__(self) -> int:
+        return len(self._shard)
+
+    def __getitem__(self, row: int) -> str:
+        text: bytes = self._shard["label"][int(row)]
+        return text.decode("utf-8", "surrogatepass")
+
+    def all(self) -> list[str]:
+        """Every label."""
+        return self._shard.texts("label")

@@ -23,8 +23,6 @@ GROUPS = (
     "report",
     "browse",
     "curate",
-    "export",
-    "search",
     "info",
 )
 

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command()(train)
 
 
-class _Stop:
+class Stop:
     """Remembers the first SIGINT or SIGTERM, so that training stops between two steps with its state saved."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ def train(
     opened = run_for(run, corpus, preset, config, overrides(settings, training=named), features)
     progress = reporter()
     found = compute_features(opened.corpus, opened.features_path, opened.config.speech, opened.config.vision, progress)
-    stop = _Stop()
+    stop = Stop()
     summary = stage(opened, progress, device, lambda: bool(stop), redo)
     finish(found.left_out, strict, len(opened.corpus))
     if not summary.get("finished", True):

@@ -64,7 +64,7 @@ def best_match(rows: Tensor, sets: Tensor, true: Tensor | None = None) -> Tensor
 
     true: (C, N) bool, which members of the sets exist; None: all.
     """
-    result: Tensor = _Best.apply(rows, sets, true)
+    result: Tensor = _Best.apply(rows, sets, true)  # type: ignore[no-untyped-call]
     return result
 
 

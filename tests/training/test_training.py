@@ -1,0 +1,153 @@
+"""Training: exact resume, refusal of other settings, nothing but pictures and sound, the learning rate, the batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avterm.config import Config, TrainingConfig, VisionConfig, resolve
+from avterm.corpus.manifest import Corpus, Pair
+from avterm.errors import StoreError
+from avterm.model.checkpoint import load_model, load_tensors
+from avterm.progress import Silent
+from avterm.retrieval.stage import retrieve
+from avterm.store.features import IMAGES, SPEECH, shard_path, write_features
+from avterm.store.run import Run
+from avterm.training.data import PairData, epoch_order, mel_statistics
+from avterm.training.loop import train
+from avterm.training.schedule import learning_rate
+
+
+def small_run(folder: Path, preset: str = "modern", **training: object) -> Run:
+    """24 pairs of made-up features that a model can learn: a caption's level tells its picture's."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 4, 24)
+    pairs = [Pair(f"p{i}", f"{i}.png", f"{i}.wav", "val" if i >= 16 else "train") for i in range(24)]
+    corpus = Corpus(folder / "corpus.jsonl", pairs)
+    corpus.save()
+    config = resolve(preset)
+    grid = preset != "paper"
+    model = dataclasses.replace(config.model, width=1 / 32, embedding=8, dropout=0.1 if grid else 0.0)
+    settings = {"batch": 4, "epochs": 3, "pool_batches": 2 if grid else 1} | training
+    config = Config(
+        vision=VisionConfig("efficientnet-lite0" if grid else "vgg16", output="grid" if grid else "vector"),
+        model=model,
+        training=dataclasses.replace(config.training, **settings),
+    )
+    run = Run.create(folder / "run", corpus.path, config)
+    lengths = rng.integers(60, 90, 24)
+    mels = [rng.normal(kinds[i], 1, (n, 40)).astype(np.float16) for i, n in enumerate(lengths)]
+    write_features(
+        shard_path(run.features_path, SPEECH, 0),
+        SPEECH,
+        "x",
+        {
+            "id": [p.id for p in pairs],
+            "offset": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            "mel": np.concatenate(mels),
+            "active": np.ones(lengths.sum(), np.uint8),
+        },
+        [],
+    )
+    shape = (24, 3, 3, 16) if grid else (24, 16)
+    backbone = rng.normal(0, 0.3, shape) + kinds.reshape(-1, *[1] * (len(shape) - 1))
+    write_features(
+        shard_path(run.features_path, IMAGES, 0),
+        IMAGES,
+        "y",
+        {
+            "image": [p.image for p in pairs],
+            "size": np.full((24, 2), 30, np.int32),
+            "backbone": backbone.astype(np.float16),
+        },
+        [],
+    )
+    return Run.open(run.path)
+
+
+def weights(run: Run, name: str = "last") -> dict[str, torch.Tensor]:
+    return load_tensors(run.path / "checkpoints" / f"{name}.safetensors")[0]
+
+
+@pytest.mark.parametrize("preset", ["modern", "paper"])
+@pytest.mark.parametrize("stop_after", [1, 5, 9])
+def test_interrupted_or_not_the_weights_are_the_same(tmp_path: Path, preset: str, stop_after: int) -> None:
+    extra = {"average": 0.9} if preset == "modern" else {"learning_rate": 1e-3}
+    whole = small_run(tmp_path / "whole", preset, **extra)
+    train(whole, Silent())
+    cut = small_run(tmp_path / "cut", preset, **extra)
+    asked = iter([False] * stop_after + [True] * 1000)
+    summary = train(cut, Silent(), should_stop=lambda: next(asked))
+    assert not summary["finished"]
+    assert cut.stage("train") is None
+    assert train(Run.open(cut.path), Silent())["finished"]
+    for name in ("last", "best"):
+        one, two = weights(whole, name), weights(cut, name)
+        assert all(torch.equal(one[k], two[k]) for k in one)
+    assert (whole.path / "metrics.jsonl").read_bytes() == (cut.path / "metrics.jsonl").read_bytes()
+
+
+def test_done_is_done_and_other_settings_are_refused(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    train(run, Silent())
+    before = (run.path / "checkpoints" / "last.safetensors").read_bytes()
+    train(run, Silent())
+    assert (run.path / "checkpoints" / "last.safetensors").read_bytes() == before
+    run.config = dataclasses.replace(run.config, training=dataclasses.replace(run.config.training, seed=2))
+    with pytest.raises(StoreError, match="--redo"):
+        train(run, Silent())
+    train(run, Silent(), redo=True)
+    assert (run.path / "checkpoints" / "last.safetensors").read_bytes() != before
+
+
+def test_training_learns_and_sees_no_words(tmp_path: Path) -> None:
+    run = small_run(tmp_path, epochs=12)
+    run.corpus.words_path.write_text("not even JSON")  # whoever reads word times or boxes stumbles here
+    run.corpus.boxes_path.write_text("not even JSON")
+    train(run, Silent())
+    rows = [r for r in (run.path / "metrics.jsonl").read_text().splitlines() if r]
+    assert len(rows) == 12
+    losses = [float(r.split('"loss": ')[1].split(",")[0]) for r in rows]
+    assert losses[-1] < 0.7 * losses[0]
+    found = retrieve(run, Silent())
+    assert found["pairs"] == 8
+    assert found["search"]["r5"] >= 0.5
+    model = load_model(run.path / "checkpoints" / "best.safetensors")
+    assert not model.training
+
+
+def test_mel_statistics_are_over_all_frames(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    data = PairData(run.corpus, run.features, ["train"])
+    every = np.concatenate([data.mel(i) for i in range(len(data))]).astype(np.float64)
+    mean, deviation = mel_statistics(data)
+    np.testing.assert_allclose(mean, every.mean(0))
+    np.testing.assert_allclose(deviation, every.std(0), rtol=1e-6)
+    unread = PairData(run.corpus, run.features, ["train"], memory=0)
+    np.testing.assert_array_equal(unread.batch(np.array([3, 1]), 1000).mel, data.batch(np.array([3, 1]), 1000).mel)
+
+
+def test_learning_rate_of_the_paper_and_cosine() -> None:
+    paper = TrainingConfig()
+    assert [learning_rate(paper, e * 7, 7) for e in (0, 9, 10, 20)] == [1e-5, 1e-5, 5e-6, 2.5e-6]
+    cosine = dataclasses.replace(paper, schedule="cosine", epochs=10, warmup_epochs=1.0)
+    rates = [learning_rate(cosine, s, 5) for s in range(50)]
+    assert max(rates) == pytest.approx(1e-5, rel=0.05)
+    assert rates[0] < rates[4]
+    assert rates[-1] < 1e-6
+
+
+@pytest.mark.parametrize("pool", [1, 3])
+def test_an_epoch_holds_each_pair_at_most_once(pool: int) -> None:
+    lengths = np.random.default_rng(0).integers(50, 400, 103)
+    batches = epoch_order(lengths, 10, seed=1, epoch=4, pool=pool)
+    drawn = np.concatenate(batches)
+    assert len(batches) == 10
+    assert len(set(drawn.tolist())) == 100
+    again = epoch_order(lengths, 10, seed=1, epoch=4, pool=pool)
+    assert all((a == b).all() for a, b in zip(batches, again, strict=True))
+    assert not (np.concatenate(epoch_order(lengths, 10, 1, 5, pool)) == drawn).all()

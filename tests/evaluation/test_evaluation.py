@@ -1,0 +1,110 @@
+"""Labels, purity, coverage and localisation on cases worked out by hand; the command on a made-up run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from avterm.cli.main import app
+from avterm.corpus.boxes import TrueBox
+from avterm.corpus.words import Word
+from avterm.errors import StoreError, UsageError
+from avterm.evaluation.bootstrap import interval
+from avterm.evaluation.labels import SILENCE, cluster_quality, contains, count_instances, overall, segment_label
+from avterm.evaluation.localisation import locate
+from avterm.evaluation.tables import render
+from tests.synthetic import make_run
+
+WORDS = [Word("the", 0.0, 0.2), Word("light", 0.2, 1.2), Word("house", 1.2, 1.6)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "label"),
+    [
+        (0.0, 1.6, "the light house"),
+        (0.14, 0.5, "the light"),  # exactly 30% of both
+        (0.15, 0.49, SILENCE),
+        (1.0, 1.32, "house"),
+        (2.0, 3.0, SILENCE),
+    ],
+)
+def test_label_is_every_word_with_thirty_percent_inside(start: float, end: float, label: str) -> None:
+    assert segment_label(WORDS, start, end) == label
+
+
+def test_whole_words_only() -> None:
+    assert contains("the light house", "light house")
+    assert not contains("the lighthouse", "light")
+
+
+def test_purity_and_coverage_by_hand() -> None:
+    labels = ["dog", "the dog", "dog", "cat", "cat", "dog cat", SILENCE]
+    assignment = np.array([0, 0, 0, 0, 1, 1, 2])
+    found = cluster_quality(labels, assignment, 4, {"dog": 6, "cat": 4})
+    assert [c.label for c in found] == ["dog", "cat", SILENCE, ""]
+    assert [c.purity for c in found[:3]] == [0.75, 1.0, 1.0]
+    assert [c.coverage for c in found[:2]] == [0.5, 0.5]
+    whole = overall(found, np.array([0.1, 0.5, 0.2, np.nan]))
+    assert (whole["clusters"], whole["points"], whole["labels"]) == (3, 7, 2)
+    assert whole["purity"] == pytest.approx(6 / 7)
+    assert overall(found, np.array([0.1, 0.5, 0.2, np.nan]), 0.15)["points"] == 4
+
+
+def test_a_tie_goes_to_the_first_in_the_alphabet() -> None:
+    assert cluster_quality(["b", "a"], np.array([0, 0]), 1, {})[0].label == "a"
+
+
+def test_instances_of_phrases() -> None:
+    captions = [[Word(w, 0, 1) for w in ["a", "dog", "and", "a", "dog"]]]
+    assert count_instances(captions, ["dog", "a dog", "dog a", SILENCE]) == {"dog": 2, "a dog": 2}
+
+
+def test_localisation_by_hand() -> None:
+    boxes = [TrueBox("dog", (0, 0, 10, 10)), TrueBox("cat", (20, 0, 30, 10))]
+    box = np.array([5, 0, 15, 10])
+    found = locate(box, (0.25, 1.15), "light", [*boxes, TrueBox("light", (0, 0, 10, 10))], WORDS)
+    assert (found.word, found.pointing, found.boundaries) == ("light", True, True)
+    assert found.iou == pytest.approx(50 / 150)
+    assert not locate(box, (0.0, 0.3), "cat", boxes, WORDS).pointing
+    assert locate(box, (5.0, 6.0), SILENCE, boxes, WORDS).boundaries is None
+
+
+def test_bootstrap_resamples_owners() -> None:
+    values, owner = np.array([1.0] * 50 + [0.0] * 50), np.repeat([0, 1], 50)
+    assert interval(values, owner, 500) == [0.0, 1.0]  # two owners: all or nothing
+    low, high = interval(values, np.arange(100), 500) or [0, 0]
+    assert 0.35 < low < 0.5 < high < 0.65
+
+
+def test_tables_in_every_format() -> None:
+    rows = [{"label": "a_b & c", "purity": 0.5}, {"label": "d", "purity": float("nan")}]
+    assert render(rows).splitlines()[1].split() == ["a_b", "&", "c", "0.500"]
+    assert render(rows, "csv").splitlines() == ["label,purity", "a_b & c,0.5", "d,"]
+    assert json.loads(render(rows, "json").splitlines()[1]) == {"label": "d", "purity": None}
+    assert r"a\_b \& c & 0.500 \\" in render(rows, "latex")
+    with pytest.raises(UsageError):
+        render(rows, "html")
+
+
+def test_command(tmp_path: Path) -> None:
+    run = make_run(tmp_path, media=False)
+    runner, path = CliRunner(), str(run.path)
+    result = runner.invoke(app, ["evaluate", path, "--json"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["purity"] == 1.0  # the synthetic run's clusters are its words
+    assert found["labels"] == 6
+    for table in ("3", "4"):
+        assert runner.invoke(app, ["evaluate", path, "--table", table, "--paper"]).exit_code == 0
+    assert "lighthouse" in runner.invoke(app, ["evaluate", path, "--table", "2", "--cluster", "0"]).stdout
+    assert isinstance(runner.invoke(app, ["evaluate", path, "--table", "1"]).exception, StoreError)
+    assert isinstance(runner.invoke(app, ["evaluate", path, "--table", "7"]).exception, UsageError)
+    assert isinstance(runner.invoke(app, ["evaluate", str(tmp_path)]).exception, StoreError)
+    run.corpus.words_path.unlink()
+    result = runner.invoke(app, ["evaluate", path])
+    assert result.exit_code == 0
+    assert "by variance" in result.stdout

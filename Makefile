@@ -4,12 +4,15 @@ BIN := .venv/bin
 READY := .make/ready
 RUN ?= demo
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test corpora lint bench clean
 demo: $(READY)
 	$(BIN)/avterm demo $(RUN)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto tests
+	$(BIN)/python -m pytest -n auto -m "not corpora" tests
+
+corpora: $(READY)
+	$(BIN)/python -m pytest -m corpora tests
 
 lint: $(READY)
 	$(BIN)/ruff format --check avterm kernels tests

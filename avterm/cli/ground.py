@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ from avterm.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from avterm.grounding.compare import Comparison
+    from avterm.grounding.stage import GroundSummary
     from avterm.store.run import Run
 
 
@@ -39,68 +42,86 @@ def ground(
     road: Annotated[str | None, typer.Option(help="exact (the paper's) or shared (much faster).")] = None,
     split: Annotated[list[str] | None, typer.Option(help="Ground these splits; repeatable.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only every N-th shard, from I (0 … N-1).")] = None,
-    compare: Annotated[int, typer.Option(help="Also run both roads on so many pairs and print how they differ.")] = 0,
+    compare: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Also run both roads on N pairs and print how they differ.")
+    ] = 0,
     settings: SetOption = None,
     device: DeviceOption = "auto",
     redo: RedoOption = False,
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Propose, score and select box and segment pairs (section 4); goes on where it was cut off."""
+    """Propose, score and select box and segment pairs (section 4); goes on where it was cut off.
+
+    With --json every grounding is one object on stdout: id, row, segment in seconds, box in pixels, score, silence.
+    """
+    from contextlib import nullcontext
+
     from avterm.cli.runs import with_settings
     from avterm.config import override
-    from avterm.grounding.compare import compare_roads
     from avterm.grounding.stage import ground as stage
     from avterm.store.lock import locked
     from avterm.store.run import Run
 
-    wanted = ids_from(ids)
+    wanted, part = ids_from(ids), share(shard)
     named = overrides(settings, grounding={"road": road, "splits": split or None})
     opened = Run.open(run)
     progress = reporter()
-    with locked(opened.path):
+    with locked(opened.path) if part is None else nullcontext():  # shares of the shards run side by side
         opened = with_settings(opened, override(opened.config, named, "the command line"))
-        summary = stage(opened, progress, share(shard), redo, device)
-    finish(summary.left_out, strict, summary.pairs + len(summary.left_out))
+        summary = stage(opened, progress, part, redo, device)
+    _print(opened, summary, wanted, json, shard)
     if compare:
-        emit_or_say(json, {"compare": compare_roads(opened, compare, device, progress)})
+        from avterm.grounding.compare import compare_roads
+
+        _print_comparison(compare_roads(opened, compare, device, progress), json)
+    finish(summary.left_out, strict, summary.pairs + len(summary.left_out))
+
+
+def _print(run: Run, summary: GroundSummary, ids: list[str] | None, json: bool, shard: str | None) -> None:
+    if shard is None and (json or ids):
+        for row in _rows(run, ids):
+            if json:
+                emit(row)
+                continue
+            start, stop = row["segment"]
+            place = " ".join(f"{value:.0f}" for value in row["box"])
+            say(f"{row['id']}  {start:6.2f}-{stop:.2f} s  score {row['score']:.3f}  box {place}")
+        return
     if json:
-        for row in _rows(opened, wanted):
-            emit(row)
+        emit({"shard": shard, **summary.as_dict(), "made": summary.made, "kept": summary.kept})
         return
-    if wanted:
-        for row in _rows(opened, wanted):
-            say(
-                f"{row['id']}  {row['segment'][0]:6.2f}-{row['segment'][1]:.2f} s  score {row['score']:.3f}  "
-                f"box {' '.join(f'{v:.0f}' for v in row['box'])}"
-            )
-        return
-    if shard is not None:
-        say(f"share {shard}: {summary.made} shards made, {summary.kept} there")
-        return
-    rate = f" in {summary.seconds:.1f} s" if summary.made else " (already there)"
-    say(f"{summary.groundings} groundings of {summary.pairs} pairs{rate}")
-    say(f"next: avterm cluster {run} -k K")
+    where = f" (share {shard}: {summary.made} shards made, {summary.kept} there)" if shard else ""
+    rate = f" in {summary.seconds:.1f} s" if summary.made else ", already there"
+    say(f"{summary.groundings} groundings of {summary.pairs} pairs, {summary.per_pair:.2f} a pair{rate}{where}")
+    for kind, count in summary.as_dict()["left_out_by_kind"].items():
+        say(f"left out: {count} {kind}")
+    say(f"next: avterm cluster {run.path} -k K" if not shard else f"when all shares are made: avterm ground {run.path}")
 
 
-def emit_or_say(json: bool, value: dict[str, Any]) -> None:
-    """An object as a JSON line, or as `name: value` lines."""
+def _print_comparison(comparison: Comparison, json: bool) -> None:
+    from dataclasses import asdict
+
+    figures = asdict(comparison)
     if json:
-        emit(value)
+        emit({"compare": figures})
         return
-    for name, inner in value.items():
-        for key, figure in inner.items():
-            say(f"{name}: {key} {figure:.3f}" if isinstance(figure, float) else f"{name}: {key} {figure}")
+    say(f"exact and shared road on {figures.pop('pairs')} pairs:")
+    for name, value in figures.items():
+        say(f"  {name.replace('_', ' ')}: {'none' if value is None else f'{value:.3f}'}")
 
 
-def _rows(run: Run, ids: list[str] | None) -> Any:
+def _rows(run: Run, ids: list[str] | None) -> Iterator[dict[str, Any]]:
     from avterm.errors import AvtermError
     from avterm.units import seconds_in
 
     store = run.groundings
+    missing = [id for id in ids or [] if id not in store]
+    if missing:
+        why = next((p.message for p in store.left_out() if p.id == missing[0]), "not a pair of the grounded splits")
+        more = f" (and {len(missing) - 1} more ids)" if len(missing) > 1 else ""
+        raise AvtermError(f"{missing[0]}: has no groundings in {run.path}: {why}{more}")
     for id in ids if ids is not None else store.ids:
-        if id not in store:
-            raise AvtermError(f"{id}: has no groundings in {run.path}; see `avterm ground` for what was left out")
         pair = store.of_pair(id)
         for i, box in enumerate(pair.pixels()):
             yield {

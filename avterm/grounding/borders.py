@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from avterm.model.pair import PairModel
+SHORTEST = 10  # frames
 
 
 def refine_borders(
-    model: PairModel, mel: np.ndarray, active: np.ndarray, segments: np.ndarray, boxes: Tensor, reach: int = 20
+    frames: Tensor, stride: int, active: np.ndarray, segments: np.ndarray, boxes: Tensor, reach: int = 20
 ) -> np.ndarray:
     """Move both ends of each kept segment to where the box's score rises and falls.
 
-    mel: float32 (frames, mels); active: uint8 (frames,); segments: int64 (S, 2); boxes: (S, D) embeddings.
+    frames: (T', D) output frames of the speech branch, each `stride` mel frames long; active: uint8 (frames,);
+    segments: int64 (S, 2); boxes: (S, D) embeddings.
     The score of every output frame with the segment's own box is smoothed; around its peak within the segment, the
     word reaches as far as the score stays above half its height over the caption's median, and never into silence.
-    Ends move at most `reach` frames outwards. Returns int64 (S, 2), at least 10 frames long each.
+    Ends move at most `reach` frames outwards. Returns int64 (S, 2), at least SHORTEST frames long each.
     """
-    tensor = torch.from_numpy(mel).to(model.mel_mean.device)[None]
-    frames = model.speech_frames(tensor, torch.tensor([len(mel)], device=tensor.device))[0]
     curves = (frames @ boxes.T).T.float().cpu().numpy()  # (S, T')
-    out = segments.copy()
+    out, length = segments.copy(), len(active)
     for i, curve in enumerate(curves):
-        fine = np.interp(np.arange(len(mel)), (np.arange(len(curve)) + 0.5) * model.stride - 0.5, curve)
+        fine = np.interp(np.arange(length), (np.arange(len(curve)) + 0.5) * stride - 0.5, curve)
         start, stop = int(segments[i, 0]), int(segments[i, 1])
-        low, high = max(0, start - reach), min(len(mel), stop + reach)
+        low, high = max(0, start - reach), min(length, stop + reach)
         peak = start + int(np.argmax(fine[start:stop]))
         floor = np.median(fine)
         inside = (fine >= floor + 0.5 * (fine[peak] - floor)) & (active > 0)
@@ -35,6 +33,6 @@ def refine_borders(
             begin -= 1
         while end < high and inside[end]:
             end += 1
-        if end - begin >= 10:
+        if end - begin >= SHORTEST:
             out[i] = begin, end
     return out

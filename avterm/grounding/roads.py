@@ -6,19 +6,23 @@ shared: the networks run once over the whole picture and the whole caption; each
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from avterm.model.pair import PairModel
 from avterm.vision.backbones import Backbone
 from avterm.vision.crops import crops
+from avterm.vision.pictures import resize
 from avterm.vision.regions import mean_regions
 
-CROPS_AT_ONCE = 32
+CROPS_AT_ONCE = 64
+SEGMENTS_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,11 @@ class Source:
 class Road(Protocol):
     """Embeddings of the proposals of one pair, on the model's device."""
 
-    def segments(self, source: Source, segments: np.ndarray) -> Tensor:
-        """int64 (S, 2) frames → (S, D)."""
+    def frames(self, mels: Sequence[np.ndarray]) -> list[Tensor]:
+        """float32 (frames, mels) of some captions → what each one's segments are embedded from."""
+
+    def segments(self, frames: Tensor, segments: np.ndarray) -> Tensor:
+        """What `frames` gave for a caption, int64 (S, 2) in mel frames → (S, D)."""
 
     def boxes(self, source: Source, boxes: np.ndarray) -> Tensor:
         """float (N, 4) fractions of the picture → (N, D)."""
@@ -47,90 +54,90 @@ class Road(Protocol):
 class ExactRoad:
     """Every proposal alone through its network: what the paper does."""
 
-    def __init__(self, model: PairModel, backbone: Backbone, pixels: int) -> None:
-        """`pixels`: side of the square that each crop is resized to."""
-        self.model, self.backbone, self.pixels = model, backbone, pixels
+    def __init__(self, model: PairModel, backbone: Backbone, pixels: int, cells: bool) -> None:
+        """`pixels`: side of the square that each crop is resized to, as the whole pictures were for training.
 
-    def segments(self, source: Source, segments: np.ndarray) -> Tensor:
-        """Segments of one length go through the speech branch as one batch."""
-        mel = torch.from_numpy(source.mel).to(self.model.mel_mean.device)
-        out = torch.empty(len(segments), self.model.config.embedding, device=mel.device)
+        `cells`: the model was trained on the backbone's map, cell by cell, not on its vector.
+        """
+        self.model, self.pixels = model, pixels
+        self._features = backbone.map if cells else backbone.vector
+
+    def frames(self, mels: Sequence[np.ndarray]) -> list[Tensor]:
+        """The spectrograms themselves."""
+        return [torch.from_numpy(mel).to(self.model.mel_mean.device) for mel in mels]
+
+    def segments(self, frames: Tensor, segments: np.ndarray) -> Tensor:
+        """Segments of one length go through the speech branch as one batch, some at a time."""
+        out = torch.empty(len(segments), self.model.config.embedding, device=frames.device)
         lengths = segments[:, 1] - segments[:, 0]
         for length in np.unique(lengths):
-            rows = np.flatnonzero(lengths == length)
-            cut = torch.stack([mel[a:b] for a, b in segments[rows].tolist()])
-            true = torch.full((len(rows),), int(length), device=mel.device)
-            out[torch.from_numpy(rows).to(mel.device)] = self.model.embed_speech(cut, true)
+            same = np.flatnonzero(lengths == length)
+            for rows in np.split(same, range(SEGMENTS_AT_ONCE, len(same), SEGMENTS_AT_ONCE)):
+                cut = torch.stack([frames[a:b] for a, b in segments[rows].tolist()])
+                true = torch.full((len(rows),), int(length), device=frames.device)
+                out[torch.from_numpy(rows).to(frames.device)] = self.model.embed_speech(cut, true)
         return out
 
     def boxes(self, source: Source, boxes: np.ndarray) -> Tensor:
-        """Crops are cut, resized and sent through the backbone in batches."""
+        """Crops are cut, resized and sent through the backbone, some at a time."""
         if source.picture is None:
             raise ValueError("the exact road needs the picture")
         height, width = source.picture.shape[:2]
-        cut = crops(source.picture, boxes * [width, height, width, height], self.pixels)
+        places = boxes * [width, height, width, height]
         parts = []
-        for start in range(0, len(cut), CROPS_AT_ONCE):
-            vectors = self.backbone.vector(cut[start : start + CROPS_AT_ONCE])
-            parts.append(self.model.finish_image(self.model.project(vectors)))
+        for start in range(0, len(places), CROPS_AT_ONCE):
+            cut = crops(source.picture, places[start : start + CROPS_AT_ONCE], self.pixels)
+            parts.append(self.model.embed_image(self._features(cut)))
         return torch.cat(parts)
 
 
 class SharedRoad:
-    """The networks run once; proposals are pooled by prefix sums and summed areas.
+    """The networks run once; proposals are pooled by prefix sums over time and by shared spans over the picture.
 
-    Where the backbone ends in a mean (`linear`), its trained linear map is applied to the cells before pooling, which
-    gives the same and is smaller; where fully connected layers follow, regions are pooled first.
+    Where nothing but a mean follows the backbone's map (`linear`), the trained linear map is applied to its cells
+    before pooling, which gives the same and is smaller; where fully connected layers follow, regions are pooled first.
     """
 
     def __init__(self, model: PairModel, backbone: Backbone | None, pixels: int, linear: bool) -> None:
         """`backbone` may be None where every source carries its map and `linear` holds."""
         self.model, self.backbone, self.pixels, self.linear = model, backbone, pixels, linear
 
-    def segments(self, source: Source, segments: np.ndarray) -> Tensor:
-        """Means over output frames between fractional ends, from prefix sums."""
-        mel = torch.from_numpy(source.mel).to(self.model.mel_mean.device)[None]
-        length = torch.tensor([mel.shape[1]], device=mel.device)
-        return self.pool_segments(self.model.speech_frames(mel, length)[0], segments)
+    def frames(self, mels: Sequence[np.ndarray]) -> list[Tensor]:
+        """(T', D) output frames of each caption, from one batch; padding changes nothing."""
+        device = self.model.mel_mean.device
+        lengths = torch.tensor([len(mel) for mel in mels], device=device)
+        batch = pad_sequence([torch.from_numpy(mel) for mel in mels], batch_first=True).to(device)
+        output = self.model.speech_frames(batch, lengths)
+        true = [-(-len(mel) // self.model.stride) for mel in mels]
+        return [frames[:count].float() for frames, count in zip(output, true, strict=True)]
 
-    def pool_segments(self, frames: Tensor, segments: np.ndarray) -> Tensor:
-        """(T', D) output frames of a caption, int64 (S, 2) in mel frames → (S, D)."""
+    def segments(self, frames: Tensor, segments: np.ndarray) -> Tensor:
+        """(T', D) output frames, int64 (S, 2) in mel frames → (S, D).
+
+        Means between fractional ends, from prefix sums read once at every distinct end.
+        """
+        ends, place = np.unique(segments, return_inverse=True)
+        first, last = torch.from_numpy(place.reshape(-1, 2).T.copy()).to(frames.device)
         sums = torch.zeros(len(frames) + 1, frames.shape[1], device=frames.device)
-        torch.cumsum(frames.float(), 0, out=sums[1:])
-        ends = torch.from_numpy(np.ascontiguousarray(segments)).to(frames.device).double() / self.model.stride
-        total = _between(sums, ends[:, 1]) - _between(sums, ends[:, 0])
-        return self.model.finish_speech(total / (ends[:, 1:] - ends[:, :1]).float())
+        torch.cumsum(frames, 0, out=sums[1:])
+        points = torch.from_numpy(ends / self.model.stride).to(frames.device)
+        low = points.floor().long().clamp(max=len(sums) - 2)
+        read = torch.lerp(sums[low], sums[low + 1], (points - low).clamp(0, 1).float()[:, None])  # (ends, D)
+        length = (points[last] - points[first]).float()[:, None]
+        return self.model.finish_speech((read[last] - read[first]) / length)
 
     def boxes(self, source: Source, boxes: np.ndarray) -> Tensor:
         """From the stored map where there is one, else from the picture."""
-        return self.pool_boxes(self._map(source), boxes)
-
-    def pool_boxes(self, features: Tensor, boxes: np.ndarray) -> Tensor:
-        """(h, w, C) map of a picture, float (N, 4) fractions → (N, D)."""
-        fractions = torch.from_numpy(np.ascontiguousarray(boxes)).to(features.device)
+        features, places = self._map(source), torch.from_numpy(np.array(boxes))
         if self.linear:
-            return self.model.finish_image(mean_regions(self.model.project(features), fractions))
+            return self.model.finish_image(mean_regions(self.model.project(features), places))
         if self.backbone is None:
             raise ValueError("this backbone pools its regions itself and must be loaded")
-        return self.model.finish_image(self.model.project(self.backbone.pooled(features, fractions)))
+        return self.model.finish_image(self.model.project(self.backbone.pooled(features, places)))
 
     def _map(self, source: Source) -> Tensor:
         if source.map is not None:
             return torch.from_numpy(source.map).to(self.model.mel_mean.device).float()
         if source.picture is None or self.backbone is None:
             raise ValueError("the shared road needs the picture's map, or the picture and its backbone")
-        from_picture = resized(source.picture, self.pixels)
-        return self.backbone.map(from_picture[None])[0]
-
-
-def resized(picture: np.ndarray, pixels: int) -> np.ndarray:
-    """The whole picture as the square that the backbone sees."""
-    height, width = picture.shape[:2]
-    return crops(picture, np.array([[0, 0, width, height]]), pixels)[0]
-
-
-def _between(sums: Tensor, place: Tensor) -> Tensor:
-    """(T + 1, D) prefix sums read at fractional places (S,) → (S, D)."""
-    low = place.floor().long().clamp(max=len(sums) - 2)
-    part = (place - low).clamp(0, 1).float()[:, None]
-    return torch.lerp(sums[low], sums[low + 1], part)
+        return self.backbone.map(resize(source.picture, self.pixels, self.pixels)[None])[0]

@@ -2,148 +2,66 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from avterm.config import GroundingConfig, fingerprint
+from avterm.config import fingerprint
 from avterm.corpus.manifest import Pair
-from avterm.errors import BadInput, ConfigError, Problem, StoreError
-from avterm.grounding.borders import refine_borders
-from avterm.grounding.proposals import box_proposals, segment_proposals, silence_shares
-from avterm.grounding.roads import ExactRoad, Road, SharedRoad, Source
-from avterm.grounding.selection import select
-from avterm.model.checkpoint import load_model
-from avterm.model.pair import PairModel
-from avterm.progress import Progress
-from avterm.store.groundings import KIND, Groundings, PairGroundings, shard_path, write_groundings
+from avterm.engine.ahead import ahead
+from avterm.errors import BadInput, Problem, StoreError
+from avterm.grounding.grounder import Grounded, Grounder, check_settings, checkpoint_path
+from avterm.progress import Progress, Step
+from avterm.store.features import features_fingerprint
+from avterm.store.groundings import KIND, left_out_of, shard_path, write_groundings
 from avterm.store.run import Run
-from avterm.store.shards import verify
+from avterm.store.shards import read_header, verify
 from avterm.training.device import choose_device
-from avterm.vision.backbones import load_backbone
-from avterm.vision.pictures import read_picture
-
-
-@dataclass(frozen=True)
-class Grounded:
-    """The groundings of one pair with both embeddings, and its proposals' best score each (for comparing roads)."""
-
-    found: PairGroundings
-    speech: np.ndarray  # float32 (rows, D)
-    image: np.ndarray  # float32 (rows, D)
-    segments: np.ndarray  # int64 (S, 2) all proposals
-    best: np.ndarray  # float32 (S,) each proposal's score with its best box
-
-
-class Grounder:
-    """Grounds pairs of a run with its best checkpoint."""
-
-    def __init__(self, run: Run, config: GroundingConfig, device: torch.device) -> None:
-        """Load what the road needs: the model always, the backbone only where stored maps are not enough."""
-        if config.road not in {"exact", "shared"}:
-            raise ConfigError(f"grounding.road: expected exact or shared, found {config.road!r}")
-        self.run, self.config, self.device = run, config, device
-        self.model: PairModel = load_model(run.path / "checkpoints" / "best.safetensors", device)
-        vision = run.config.vision
-        self.stored_maps = config.road == "shared" and vision.output == "grid"
-        linear = vision.backbone != "vgg16"
-        backbone = None
-        if not (self.stored_maps and linear):
-            backbone = load_backbone(vision.backbone, vision.weights, device)
-        if config.road == "exact" and backbone is not None:
-            self.road: Road = ExactRoad(self.model, backbone, vision.pixels if vision.output == "grid" else 224)
-        else:
-            self.road = SharedRoad(self.model, backbone, vision.pixels, linear)
-
-    def ground(self, pair: Pair) -> Grounded | Problem:
-        """All of section 4 for one pair; a Problem where it has no proposals or cannot be read."""
-        store, config = self.run.features, self.config
-        if pair.id not in store.row:
-            return Problem(pair.id, "no-speech-features", "its recording could not be read or has no fitting length")
-        if pair.image not in store.image_row:
-            return Problem(pair.id, "no-picture-features", "its picture could not be read")
-        mel = store.mel(pair.id).astype(np.float32)
-        segments = segment_proposals(len(mel), config)
-        if not len(segments):
-            return Problem(
-                pair.id, "no-segments", f"caption of {len(mel)} frames; at least {config.segment_min} are needed"
-            )
-        row = store.image_row[pair.image]
-        width, height = (int(v) for v in store.sizes[row])
-        boxes = box_proposals(width, height, config)
-        if not len(boxes):
-            return Problem(pair.id, "no-boxes", f"picture of {width} x {height} pixels allows no box of the grid")
-        try:
-            picture = None if self.stored_maps else read_picture(self.run.corpus.image_path(pair))
-        except BadInput as error:
-            return Problem(pair.id, "unreadable-picture", str(error))
-        source = Source(mel, store.backbone[row] if self.stored_maps else None, picture)
-        return self._select(pair, source, segments, boxes, (width, height), store.active(pair.id))
-
-    def _select(
-        self,
-        pair: Pair,
-        source: Source,
-        segments: np.ndarray,
-        boxes: np.ndarray,
-        size: tuple[int, int],
-        active: np.ndarray,
-    ) -> Grounded:
-        config = self.config
-        with torch.inference_mode():
-            speech = self.road.segments(source, segments)  # (S, D)
-            image = self.road.boxes(source, boxes / config.grid)  # (N, D)
-            scores = (speech @ image.T).cpu().numpy()  # (S, N)
-            chosen = select(scores, segments, silence_shares(active, segments), config)
-            kept = segments[chosen.segment]
-            kept_speech, kept_image = speech[chosen.segment], image[chosen.box]
-            score = chosen.score
-            if config.borders == "adaptive" and isinstance(self.road, SharedRoad) and len(kept):
-                kept = refine_borders(self.model, source.mel, active, kept, kept_image)
-                kept_speech = self.road.segments(source, kept)
-                score = (kept_speech * kept_image).sum(1).cpu().numpy()
-        found = PairGroundings(
-            id=pair.id,
-            first=0,
-            size=size,
-            frames=len(source.mel),
-            box=(boxes[chosen.box] / config.grid).astype(np.float32),
-            segment=kept.astype(np.int32),
-            score=score.astype(np.float32),
-            silence=silence_shares(active, kept),
-        )
-        best = scores.max(1)
-        return Grounded(found, kept_speech.cpu().numpy(), kept_image.cpu().numpy(), segments, best)
 
 
 @dataclass(frozen=True)
 class GroundSummary:
-    """What grounding gave."""
+    """What is there after the stage (of this share of the shards, where one was asked for)."""
 
-    pairs: int
+    pairs: int  # with groundings
     groundings: int
-    made: int
-    kept: int
+    made: int  # shards computed now
+    kept: int  # shards that were there
     seconds: float
     left_out: list[Problem] = field(default_factory=list)
 
+    @property
+    def per_pair(self) -> float:
+        """Groundings a grounded pair."""
+        return self.groundings / self.pairs if self.pairs else 0.0
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON and for the run's stages; without what differs from run to run."""
-        return {"pairs": self.pairs, "groundings": self.groundings, "left_out": len(self.left_out)}
+        kinds = Counter(problem.kind for problem in self.left_out)
+        return {
+            "pairs": self.pairs,
+            "groundings": self.groundings,
+            "per_pair": round(self.per_pair, 4),
+            "left_out": len(self.left_out),
+            "left_out_by_kind": dict(sorted(kinds.items())),
+        }
 
 
 def grounding_fingerprint(run: Run) -> str:
-    """Changes with the settings, the pairs, and the model."""
-    config = asdict(run.config.grounding)
-    trained = run.stage("train")
-    if trained is None and not (run.path / "checkpoints" / "best.safetensors").exists():
-        raise StoreError(f"{run.path}: no trained model here; train one with `avterm train {run.path}`")
-    return fingerprint("ground", config, run.corpus.fingerprint, trained["fingerprint"] if trained else "unfinished")
+    """Changes with the settings, the pairs, the features and the weights."""
+    try:
+        with checkpoint_path(run).open("rb") as file:
+            weights = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise StoreError(f"{run.path}: no trained model here; train one with `avterm train {run.path}`") from None
+    features = features_fingerprint(run.features_path)
+    return fingerprint("ground", run.config.grounding, run.corpus.fingerprint, features, weights)
 
 
 def ground(
@@ -155,91 +73,123 @@ def ground(
 ) -> GroundSummary:
     """Ground the run's pairs of `grounding.splits`, `pairs_per_shard` a shard; shards that are there are kept.
 
-    StoreError where the run holds groundings of other settings or another model and not `redo`.
+    With `shard` (index, count) only those numbered n with n % count == index; several processes may each make a share
+    at the same time, and a last call without `shard` puts the seal on them. Pairs without features, without a segment
+    or a box, and those of which nothing is kept are left out and named. StoreError where the run holds groundings of
+    other settings, features or weights and not `redo`; BadInput where no pair is of these splits.
     """
     config, folder = run.config.grounding, run.path / "groundings"
+    check_settings(config)
     key = grounding_fingerprint(run)
     pairs = run.corpus.split(*config.splits)
     if not pairs:
         raise BadInput(f"{run.corpus_path}: no pair of split {' or '.join(config.splits)}; see `avterm corpus show`")
     blocks = [pairs[i : i + config.pairs_per_shard] for i in range(0, len(pairs), config.pairs_per_shard)]
     mine = [n for n in range(len(blocks)) if shard is None or n % shard[1] == shard[0]]
-    todo = [n for n in mine if not _is_there(shard_path(folder, n), key, redo)]
+    done = run.stage("ground")
+    trusted = done is not None and done["fingerprint"] == key
+    todo = [n for n in mine if not _is_there(shard_path(folder, n), key, redo, trusted)]
+    stale = _stale(folder, len(blocks), redo) if shard is None else []
     began = time.monotonic()
-    if todo:
+    if todo or stale:
         run.unfinish("ground")
+        vars(run).pop("groundings", None)  # what was opened before is of what was there before
+    for path in stale:
+        path.unlink()
+    if todo:
         grounder = Grounder(run, config, choose_device(device))
-        with progress.step("ground", sum(len(blocks[n]) for n in mine), done=_done(blocks, mine, todo)) as step:
+        total, before = (sum(len(blocks[n]) for n in some) for some in (mine, set(mine) - set(todo)))
+        with progress.step("ground", total, done=before) as step:
             for number in todo:
-                _write_block(shard_path(folder, number), key, _each(grounder, blocks[number], step, progress), config)
-    if shard is not None:
-        return GroundSummary(0, 0, len(todo), len(mine) - len(todo), time.monotonic() - began)
-    for stale in [p for p in folder.glob("?????.h5") if int(p.stem) >= len(blocks)]:
-        stale.unlink()
-    store = Groundings(folder)
-    seconds = time.monotonic() - began
-    summary = GroundSummary(store.pair_count, len(store), len(todo), len(mine) - len(todo), seconds, store.left_out())
-    run.finish("ground", key, summary.as_dict())
+                results = _in_order(grounder, blocks[number], step, progress)
+                depth = grounder.model.config.embedding
+                _write_block(shard_path(folder, number), key, results, depth, config.dtype)
+    summary = _summary([shard_path(folder, n) for n in mine], len(todo), time.monotonic() - began)
+    if shard is None:
+        run.finish("ground", key, summary.as_dict())
     return summary
 
 
-def _done(blocks: Sequence[Sequence[Pair]], mine: list[int], todo: list[int]) -> int:
-    return sum(len(blocks[n]) for n in mine if n not in todo)
-
-
-def _each(grounder: Grounder, pairs: Sequence[Pair], step: Any, progress: Progress) -> Iterator[Grounded | Problem]:
-    for pair in pairs:
-        result = grounder.ground(pair)
-        if isinstance(result, Grounded) and not len(result.found):
-            result = Problem(pair.id, "nothing-kept", "no segment scores above 0 with speech in it")
-        if isinstance(result, Problem):
-            progress.problem(result)
-        step.advance()
-        yield result
-
-
-def _is_there(path: Path, key: str, redo: bool) -> bool:
+def _is_there(path: Path, key: str, redo: bool, trusted: bool) -> bool:
     if not path.exists():
         return False
-    try:
-        header = verify(path, KIND)
+    try:  # a finished stage was verified when it finished, and readers verify what they open
+        header = read_header(path, KIND) if trusted else verify(path, KIND)
     except StoreError:
         if redo:
             return False
         raise
-    if header.fingerprint == key:
-        return True
-    if redo:
-        return False
-    raise StoreError(f"{path}: grounded with other settings or another model; give --redo to replace the groundings")
+    if header.fingerprint != key and not redo:
+        raise StoreError(
+            f"{path}: grounded with other settings, features or weights; give --redo to replace the groundings"
+        )
+    return header.fingerprint == key
 
 
-def _write_block(path: Path, key: str, results: Iterator[Grounded | Problem], config: GroundingConfig) -> None:
-    good: list[Grounded] = []
-    lost: list[Problem] = []
-    for result in results:
-        if isinstance(result, Problem):
-            lost.append(result)
-        else:
-            good.append(result)
+def _stale(folder: Path, blocks: int, redo: bool) -> list[Path]:
+    """Shards past the last block: left from more pairs than there are now."""
+    paths = [path for path in sorted(folder.glob("?????.h5")) if path.stem.isdigit() and int(path.stem) >= blocks]
+    if paths and not redo:
+        raise StoreError(f"{paths[0]}: left from other groundings; give --redo to replace the groundings")
+    return paths
+
+
+def _in_order(grounder: Grounder, pairs: Sequence[Pair], step: Step, progress: Progress) -> list[Grounded | Problem]:
+    """Ground a block in whatever groups go well together; results in the order of `pairs`."""
+    results: dict[int, Grounded | Problem] = {}
+    for group, found in _grouped(grounder, pairs, grounder.batches(pairs)):
+        for place, result in zip(group, found, strict=True):
+            if isinstance(result, Grounded) and not len(result.found):
+                result = Problem(pairs[place].id, "nothing-kept", "no segment with speech in it scores above 0")
+            if isinstance(result, Problem):
+                progress.problem(result)
+            results[place] = result
+        step.advance(len(group))
+    return [results[place] for place in range(len(pairs))]
+
+
+def _grouped(
+    grounder: Grounder, pairs: Sequence[Pair], groups: list[list[int]]
+) -> Iterator[tuple[list[int], list[Grounded | Problem]]]:
+    """On the shared road a thread a core, each at its own group; on the exact road, or a GPU, all cores at one."""
+
+    def make(group: list[int]) -> list[Grounded | Problem]:
+        return grounder.ground([pairs[place] for place in group])
+
+    if grounder.config.road == "shared" and grounder.device.type == "cpu":
+        return ahead(make, groups)
+    return ((group, make(group)) for group in groups)
+
+
+def _summary(paths: Sequence[Path], made: int, seconds: float) -> GroundSummary:
+    headers = [read_header(path, KIND) for path in paths]
+    lost = [
+        problem for path, h in zip(paths, headers, strict=True) if h.info["left_out"] for problem in left_out_of(path)
+    ]
+    pairs, rows = sum(h.info["pairs"] for h in headers), sum(h.rows for h in headers)
+    return GroundSummary(pairs, rows, made, len(paths) - made, seconds, lost)
+
+
+def _write_block(path: Path, key: str, results: list[Grounded | Problem], depth: int, dtype: str) -> None:
+    good = [r for r in results if isinstance(r, Grounded)]
     found = [g.found for g in good]
-    counts = np.array([len(f) for f in found], np.int64)
-    dtype = np.dtype(config.dtype)
-
-    def stack(parts: list[np.ndarray], width: tuple[int, ...], kind: Any) -> np.ndarray:
-        return np.concatenate(parts).astype(kind) if parts else np.zeros((0, *width), kind)
-
-    depth = good[0].speech.shape[1] if good else 1
     arrays: dict[str, np.ndarray | list[str]] = {
         "id": [f.id for f in found],
-        "offset": np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+        "offset": np.cumsum([0, *map(len, found)], dtype=np.int64),
         "size": np.array([f.size for f in found], np.int32).reshape(-1, 2),
         "frames": np.array([f.frames for f in found], np.int32),
-        "box": stack([f.box for f in found], (4,), np.float32),
-        "segment": stack([f.segment for f in found], (2,), np.int32),
-        "score": stack([f.score for f in found], (), np.float32),
-        "silence": stack([f.silence for f in found], (), np.float32),
-        "speech_embedding": stack([g.speech for g in good], (depth,), dtype),
-        "image_embedding": stack([g.image for g in good], (depth,), dtype),
+        "box": np.concatenate([np.zeros((0, 4), np.float32), *(f.box for f in found)]),
+        "segment": np.concatenate([np.zeros((0, 2), np.int32), *(f.segment for f in found)]),
+        "score": np.concatenate([np.zeros(0, np.float32), *(f.score for f in found)]),
+        "silence": np.concatenate([np.zeros(0, np.float32), *(f.silence for f in found)]),
+        "speech_embedding": _embeddings([g.speech for g in good], depth, dtype),
+        "image_embedding": _embeddings([g.image for g in good], depth, dtype),
     }
-    write_groundings(path, key, arrays, lost)
+    write_groundings(path, key, arrays, [r for r in results if isinstance(r, Problem)])
+
+
+def _embeddings(parts: list[np.ndarray], depth: int, dtype: str) -> np.ndarray:
+    whole = np.concatenate([np.zeros((0, depth), np.float32), *parts])
+    if dtype == "float16" and np.abs(whole, out=np.empty_like(whole)).max(initial=0) > np.finfo(np.float16).max:
+        raise StoreError("embeddings do not fit into float16; give --set grounding.dtype=float32")
+    return whole.astype(dtype)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.optimize import linear_sum_assignment
 
 from avterm.report.style import LIGHT, Theme, drawing, new_figure, say_instead, shown
 
+LEAVES = 300  # clusters whose best order is searched for; more are ordered by the tree alone
 NAMED = 60  # clusters a side that still leave room for names
 PIXELS = 250  # cells a side that an eye still sees one by one
 
@@ -20,14 +22,28 @@ def per_member(affinity: np.ndarray, image_size: np.ndarray, speech_size: np.nda
 
 
 def diagonal_order(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orders of the rows and the columns that put the best one-to-one links on the diagonal, the strongest first;
-    rows or columns without a partner follow."""
+    """Orders of the rows and the columns that put the best one-to-one links on the diagonal, pairs that go with the
+    same clusters beside each other, so that several clusters of one word make a block; those without a link follow."""
     rows, columns = linear_sum_assignment(values, maximize=True)
-    best = np.argsort(-values[rows, columns], kind="stable")
-    rows, columns = rows[best], columns[best]
+    linked = values[rows, columns] > 0
+    order = _seriate(values[np.ix_(rows[linked], columns[linked])])
+    rows, columns = rows[linked][order], columns[linked][order]
     spare_rows = np.setdiff1d(np.arange(values.shape[0]), rows)
     spare_columns = np.setdiff1d(np.arange(values.shape[1]), columns)
     return np.concatenate([rows, spare_rows]), np.concatenate([columns, spare_columns])
+
+
+def _seriate(values: np.ndarray) -> np.ndarray:
+    """An order of square `values` in which neighbours have alike rows and columns; the stronger end comes first."""
+    if len(values) < 3:
+        return np.argsort(-np.diag(values), kind="stable")
+    profiles = np.concatenate([values, values.T], axis=1)
+    profiles /= np.maximum(np.linalg.norm(profiles, axis=1, keepdims=True), 1e-12)
+    tree = linkage(profiles, "average", optimal_ordering=len(values) <= LEAVES)
+    order = leaves_list(tree).astype(np.int64)
+    strength = np.diag(values)[order]
+    half = len(order) // 2
+    return order if strength[:half].sum() >= strength[-half:].sum() else order[::-1]
 
 
 def shrink(values: np.ndarray, limit: int = PIXELS) -> np.ndarray:

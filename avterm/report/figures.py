@@ -231,7 +231,7 @@ def _affinity(source: Source) -> list[Drawing]:
     names = [f.title for f in source.facts]
     caption = (
         "Affinity between image and speech clusters (Equation 2), over the geometric mean of their sizes, ordered so "
-        "that the best one-to-one links lie on the diagonal, the strongest first."
+        "that the best one-to-one links lie on the diagonal; several clusters of one word make a block."
     )
 
     def draw(theme: Theme) -> Figure:

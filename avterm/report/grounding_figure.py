@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from avterm.corpus.words import Word
-from avterm.report.style import LIGHT, Theme, bare, colour, drawing, new_figure, say_instead, shown
+from avterm.report.style import LIGHT, Theme, bare, colour, drawing, loudness_range, new_figure, say_instead, shown
 from avterm.store.groundings import PairGroundings
 from avterm.units import frames_in, seconds_in
 
@@ -101,7 +101,7 @@ def _draw_caption(axes: Axes, pair: GroundedPair, theme: Theme) -> None:
     axes.set_xlim(0, end)
     axes.set_ylim(-0.42, 1.14)
     if pair.mel is not None and len(pair.mel):
-        low, high = np.percentile(pair.mel.astype(np.float32), [5, 99.5])
+        low, high = loudness_range(pair.mel)
         axes.imshow(
             pair.mel.astype(np.float32).T,
             origin="lower",
@@ -109,7 +109,7 @@ def _draw_caption(axes: Axes, pair: GroundedPair, theme: Theme) -> None:
             extent=(0, seconds_in(len(pair.mel)), 0, 1),
             cmap=theme.heat,
             vmin=low,
-            vmax=max(high, low + 1e-3),
+            vmax=high,
             interpolation="nearest",
         )
     else:

@@ -14,6 +14,7 @@ from PIL import Image
 from avterm.corpus.manifest import Pair
 from avterm.errors import AvtermError, Problem
 from avterm.progress import Progress
+from avterm.report.style import loudness_range
 from avterm.speech.audio import read_audio
 from avterm.speech.logmel import log_mel
 from avterm.store.run import Run
@@ -115,8 +116,8 @@ def encode_spectrogram(mel: np.ndarray, quality: int = 55) -> bytes:
     """Grey WebP of (frames, 40) log-mel energies: a column a frame, low bands at the bottom, loud is bright."""
     values = np.asarray(mel, np.float32)
     finite = np.where(np.isfinite(values), values, 0)
-    low, high = np.percentile(finite, [5, 99.5]) if finite.size else (0, 1)
-    grey = np.clip((finite - low) / max(high - low, 1e-3), 0, 1) * 255
+    low, high = loudness_range(finite)
+    grey = np.clip((finite - low) / (high - low), 0, 1) * 255
     return _webp(Image.fromarray(grey.T[::-1].round().astype(np.uint8)), quality)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -37,6 +38,7 @@ PALETTE = (
     "#7F3C8D",
     "#9A6324",
 )
+LOUDNESS = 9.5  # of natural logarithm of energy, 41 dB
 SCRIPTS = ("Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Arabic", "FreeSans")
 
 
@@ -56,6 +58,16 @@ class Theme:
 
 LIGHT = Theme("light", "#ffffff", "#1b1f24", "#5d6672", "#e3e6ea", "#0072B2", "#D55E00", "Greys")
 DARK = Theme("dark", "#15191f", "#e7eaee", "#9aa4b1", "#2b323b", "#56B4E9", "#E69F00", "magma")
+
+
+def loudness_range(mel: np.ndarray) -> tuple[float, float]:
+    """The log-mel energies that are drawn as silence and as loudest: 41 dB apart at most, so that neither the empty
+    bands of a recording at 8 kHz nor digital silence wash the rest out. Any shape; values that are not finite are 0."""
+    values = np.nan_to_num(np.asarray(mel, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    if not values.size:
+        return 0.0, 1.0
+    low, high = (float(v) for v in np.percentile(values, [5, 99.5]))
+    return max(low, high - LOUDNESS), max(high, low + 1e-3)
 
 
 def colour(index: int) -> str:

@@ -13,7 +13,9 @@ from avterm.training.data import PairData
 from avterm.training.device import choose_device
 
 
-def retrieve(run: Run, progress: Progress, split: str = "val", frames: int = 1000, device: str = "auto") -> dict[str, Any]:
+def retrieve(
+    run: Run, progress: Progress, split: str = "val", frames: int = 1000, device: str = "auto"
+) -> dict[str, Any]:
     """Search and annotation recall on a split, captions cut to `frames` (10 s, as Table 1); kept as stage `retrieve`.
 
     Search: given a caption, find its picture. Annotation: given a picture, find one of its captions.

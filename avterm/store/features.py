@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from avterm.errors import Problem, StoreError
-from avterm.store.shards import Header, Shard, write_shard
+from avterm.store.shards import Header, Shard, read_header, write_shard
 from avterm.store.stacked import Stacked
 
 SPEECH = "features-speech"
@@ -48,6 +48,17 @@ def left_out_of(path: Path, kind: str) -> list[Problem]:
     """What a shard of SPEECH or IMAGES had to leave out, with the reasons."""
     with Shard(path, kind) as shard:
         return _left_out(shard)
+
+
+def features_fingerprint(folder: Path) -> str:
+    """Changes when any feature does; reads the shards' headers only. StoreError where there are none."""
+    made = []
+    for kind in (SPEECH, IMAGES):
+        paths = sorted(Path(folder).glob(shard_path(Path(), kind, 0).name.replace("00000", "?????")))
+        if not paths:
+            raise StoreError(f"{folder}: no features here; compute them with `avterm features`")
+        made += sorted({read_header(path, kind).fingerprint for path in paths})
+    return "-".join(made)
 
 
 class FeatureStore:

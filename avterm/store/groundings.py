@@ -67,6 +67,12 @@ def write_groundings(
     write_shard(path, Header(KIND, len(arrays["score"]), fingerprint, info), {**arrays, "left_out": lost})
 
 
+def left_out_of(path: Path) -> list[Problem]:
+    """Every pair of a shard that gave no grounding, with the reason."""
+    with Shard(path, KIND) as shard:
+        return _left_out(shard)
+
+
 class Groundings:
     """All grounding shards of a folder as one table; rows count through all shards. Shards open when first read."""
 
@@ -147,7 +153,7 @@ class Groundings:
 
     def left_out(self) -> list[Problem]:
         """Every pair that gave no grounding, with the reason."""
-        return [Problem(*json.loads(t)) for i in range(len(self.paths)) for t in self.shard(i).texts("left_out")]
+        return [problem for i in range(len(self.paths)) for problem in _left_out(self.shard(i))]
 
     def _pair(self, number: int, local: int) -> PairGroundings:
         shard = self.shard(number)
@@ -164,3 +170,7 @@ class Groundings:
             score=shard["score"][rows],
             silence=shard["silence"][rows],
         )
+
+
+def _left_out(shard: Shard) -> list[Problem]:
+    return [Problem(*json.loads(text)) for text in shard.texts("left_out")]

@@ -5,20 +5,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_FINE = 1 << 30  # steps across a picture that tell spans apart
+
 
 def mean_regions(features: Tensor, boxes: Tensor) -> Tensor:
     """(h, w, C) map, (N, 4) boxes x0 y0 x1 y1 as fractions → (N, C): area-weighted means, borders cut cells in part.
 
-    By a summed-area table that is read between its points, so each box takes constant time.
+    A box's mean is a mean over its columns of means over its rows, and boxes of a grid share their borders: two small
+    matrix products give every distinct pair of spans, from which each box takes its own. Any box costs the same.
     """
     height, width, channels = features.shape
-    table = features.new_zeros(height + 1, width + 1, channels, dtype=torch.float32)
-    table[1:, 1:] = features.float().cumsum(0).cumsum(1)
-    scale = torch.tensor([width, height, width, height], dtype=torch.float32, device=features.device)
-    x0, y0, x1, y1 = (boxes.to(features.device, torch.float32) * scale).unbind(1)
-    area = ((x1 - x0) * (y1 - y0)).clamp(min=1e-9)
-    total = _at(table, x1, y1) - _at(table, x0, y1) - _at(table, x1, y0) + _at(table, x0, y0)
-    return total / area[:, None]
+    places = boxes.to(features.device, torch.float64)
+    across, column_of = _mean_weights(places[:, 0], places[:, 2], width)
+    down, row_of = _mean_weights(places[:, 1], places[:, 3], height)
+    columns = torch.matmul(across, features.float())  # (h, X, C)
+    if len(down) * len(across) > 4 * len(boxes):  # boxes of no grid: one by one
+        return torch.einsum("nh,hnc->nc", down[row_of], columns[:, column_of])
+    both = down @ columns.reshape(height, -1)  # (Y, X · C)
+    return both.view(-1, channels).index_select(0, row_of * len(across) + column_of)
 
 
 def pool_regions(features: Tensor, boxes: Tensor, bins: int) -> Tensor:
@@ -47,10 +51,16 @@ def _spans(low: Tensor, high: Tensor, size: int, bins: int) -> tuple[Tensor, Ten
     return distinct, place.view(-1, bins)
 
 
-def _at(table: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """(h + 1, w + 1, C) summed areas read at fractional places (N,) (N,) → (N, C)."""
-    left, top = x.floor().long().clamp(0, table.shape[1] - 2), y.floor().long().clamp(0, table.shape[0] - 2)
-    right, down = (x - left)[:, None], (y - top)[:, None]
-    upper = table[top, left] * (1 - right) + table[top, left + 1] * right
-    lower = table[top + 1, left] * (1 - right) + table[top + 1, left + 1] * right
-    return upper * (1 - down) + lower * down
+def _mean_weights(low: Tensor, high: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """(N,) both ends as fractions → float32 (spans, size) each distinct span's share of every cell, rows summing to 1,
+    and int64 (N,) which span each is. An end may cut a cell; a span without length takes the cell that it lies in."""
+    keys = (low * _FINE).round().long() * (2 * _FINE) + (high * _FINE).round().long()
+    spans, place = torch.unique(keys, return_inverse=True)
+    begin, end = (ends[:, None] * (size / _FINE) for ends in (spans // (2 * _FINE), spans % (2 * _FINE)))
+    cells = torch.arange(size, device=low.device, dtype=torch.float64)
+    middle = ((begin + end) / 2).floor().clamp(0, size - 1)
+    inside = torch.where(
+        end > begin, torch.minimum(end, cells + 1) - torch.maximum(begin, cells), (cells == middle) * 1.0
+    )
+    shares = inside.clamp(min=0)
+    return (shares / shares.sum(1, keepdim=True)).float(), place

@@ -18,7 +18,9 @@ ORDER = ("cluster", "clusters", "pair", "map", "search", "sound", "curate", "app
 class KeyBar(Widget):
     """The screen's own keys first, then those of sound and curation, then those that work everywhere."""
 
+    COMPONENT_CLASSES = {"keybar--key"}  # noqa: RUF012
     DEFAULT_CSS = """
+    KeyBar > .keybar--key { color: $accent; text-style: bold; }
     KeyBar { dock: bottom; width: 100%; height: auto; background: $panel; color: $text-muted; }
     """
 
@@ -31,12 +33,12 @@ class KeyBar(Widget):
 
     def render(self) -> RenderResult:
         """The lines."""
-        accent = self.app.theme_variables.get("accent", "yellow")
+        style = self.get_component_rich_style("keybar--key", partial=True)
         text = Text(no_wrap=True)
         for number, line in enumerate(self._lines(self.size.width)):
             text.append("\n" if number else "")
             for key, words, _ in line:
-                text.append(f"{key} ", f"bold {accent}")
+                text.append(f"{key} ", style)
                 text.append(f"{words}  ")
         return text
 

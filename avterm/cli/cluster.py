@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from avterm.cli.common import JsonOption, RedoOption, RunArgument, SetOption, emit, overrides, reporter, say
 from avterm.errors import UsageError
+
+if TYPE_CHECKING:
+    from avterm.store.run import Run
 
 
 def register(app: typer.Typer) -> None:
@@ -29,8 +32,6 @@ def cluster(
     """Cluster segments and crops, each with k-means, and link them by affinity (section 4, Equation 2)."""
     import dataclasses
 
-    import numpy as np
-
     from avterm.cli.runs import with_settings
     from avterm.clustering.choice import choose_k
     from avterm.clustering.stage import cluster as stage
@@ -50,7 +51,28 @@ def cluster(
         for text in k:
             wanted = int(text) if text != "auto" else choose_k(opened.groundings.embeddings("speech"), config.seed)
             summary = stage(opened, dataclasses.replace(config, k=wanted), progress, redo)
-    clusters = opened.clusters(summary.k)
+    rows = _rows(opened, summary.k)
+    if json:
+        for row in rows:
+            emit(row)
+        return
+    state = "already there" if summary.already else f"{summary.seconds:.1f} s"
+    say(f"{summary.groundings} groundings in {summary.k} speech and {summary.k_image} image clusters ({state})")
+    say(f"{'cluster':>7} {'size':>7} {'variance':>9} {'image':>6} {'size':>7} {'affinity':>10}  mutual")
+    for row in rows[:top]:
+        variance = "-" if row["variance"] is None else f"{row['variance']:.4f}"
+        say(
+            f"{row['cluster']:7} {row['size']:7} {variance:>9} {row['image_cluster']:6} {row['image_size']:7} "
+            f"{row['affinity']:10.2f}  {'yes' if row['mutual'] else ''}"
+        )
+    say(f"next: avterm evaluate {run}, or avterm browse {run}")
+
+
+def _rows(run: Run, k: int) -> list[dict[str, Any]]:
+    """One row a speech cluster, lowest variance first."""
+    import numpy as np
+
+    clusters = run.clusters(k)
     order = np.argsort(np.where(np.isnan(clusters.speech.variance), np.inf, clusters.speech.variance), kind="stable")
     rows = []
     for c in order:
@@ -68,17 +90,4 @@ def cluster(
                 "mutual": bool(clusters.speech_of_image[linked] == c),
             }
         )
-    if json:
-        for row in rows:
-            emit(row)
-        return
-    state = "already there" if summary.already else f"{summary.seconds:.1f} s"
-    say(f"{summary.groundings} groundings in {summary.k} speech and {summary.k_image} image clusters ({state})")
-    say(f"{'cluster':>7} {'size':>7} {'variance':>9} {'image':>6} {'size':>7} {'affinity':>10}  mutual")
-    for row in rows[:top]:
-        variance = "-" if row["variance"] is None else f"{row['variance']:.4f}"
-        say(
-            f"{row['cluster']:7} {row['size']:7} {variance:>9} {row['image_cluster']:6} {row['image_size']:7} "
-            f"{row['affinity']:10.2f}  {'yes' if row['mutual'] else ''}"
-        )
-    say(f"next: avterm evaluate {run}, or avterm browse {run}")
+    return rows

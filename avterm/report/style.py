@@ -38,7 +38,7 @@ PALETTE = (
     "#7F3C8D",
     "#9A6324",
 )
-LOUDNESS = 9.5  # of natural logarithm of energy, 41 dB
+LOUDNESS = 10.5  # of natural logarithm of energy, 46 dB
 SCRIPTS = ("Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans Devanagari", "Noto Sans Arabic", "FreeSans")
 
 
@@ -61,7 +61,7 @@ DARK = Theme("dark", "#15191f", "#e7eaee", "#9aa4b1", "#2b323b", "#56B4E9", "#E6
 
 
 def loudness_range(mel: np.ndarray) -> tuple[float, float]:
-    """The log-mel energies that are drawn as silence and as loudest: 41 dB apart at most, so that neither the empty
+    """The log-mel energies that are drawn as silence and as loudest: 46 dB apart at most, so that neither the empty
     bands of a recording at 8 kHz nor digital silence wash the rest out. Any shape; values that are not finite are 0."""
     values = np.nan_to_num(np.asarray(mel, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     if not values.size:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run one a core; threads within them would only wait
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "corpora"
 

@@ -66,14 +66,17 @@ def train(
     from avterm.cli.runs import run_for
     from avterm.engine.features import compute_features
     from avterm.errors import AvtermError
+    from avterm.store.lock import locked
     from avterm.training.loop import train as stage
 
     named = {"epochs": epochs, "batch": batch, "seed": seed, "patience": patience}
     opened = run_for(run, corpus, preset, config, overrides(settings, training=named), features)
     progress = reporter()
-    found = compute_features(opened.corpus, opened.features_path, opened.config.speech, opened.config.vision, progress)
-    stop = Stop()
-    summary = stage(opened, progress, device, lambda: bool(stop), redo)
+    speech, vision = opened.config.speech, opened.config.vision
+    with locked(opened.path):
+        found = compute_features(opened.corpus, opened.features_path, speech, vision, progress)
+        stop = Stop()
+        summary = stage(opened, progress, device, lambda: bool(stop), redo)
     finish(found.left_out, strict, len(opened.corpus))
     if not summary.get("finished", True):
         raise AvtermError(f"stopped after epoch {summary['epochs']}; the same command goes on from here")

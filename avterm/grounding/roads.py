@@ -6,7 +6,7 @@ shared: the networks run once over the whole picture and the whole caption; each
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,14 +15,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from avterm.engine.ahead import ahead
 from avterm.model.pair import PairModel
 from avterm.vision.backbones import Backbone
 from avterm.vision.crops import crops
 from avterm.vision.pictures import resize
 from avterm.vision.regions import mean_regions
 
-CROPS_AT_ONCE = 64
-SEGMENTS_AT_ONCE = 128
+CROPS_CUT = 128  # crops that are in memory at a time
+SEGMENTS_AT_ONCE = {"cpu": 32, "cuda": 512}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class ExactRoad:
 
         `cells`: the model was trained on the backbone's map, cell by cell, not on its vector.
         """
-        self.model, self.pixels = model, pixels
+        self.model, self.pixels, self._at_once = model, pixels, backbone.at_once
         self._features = backbone.map if cells else backbone.vector
 
     def frames(self, mels: Sequence[np.ndarray]) -> list[Tensor]:
@@ -68,26 +69,37 @@ class ExactRoad:
 
     def segments(self, frames: Tensor, segments: np.ndarray) -> Tensor:
         """Segments of one length go through the speech branch as one batch, some at a time."""
-        out = torch.empty(len(segments), self.model.config.embedding, device=frames.device)
-        lengths = segments[:, 1] - segments[:, 0]
+        lengths, most = segments[:, 1] - segments[:, 0], SEGMENTS_AT_ONCE.get(frames.device.type, 32)
+        batches = []
         for length in np.unique(lengths):
             same = np.flatnonzero(lengths == length)
-            for rows in np.split(same, range(SEGMENTS_AT_ONCE, len(same), SEGMENTS_AT_ONCE)):
-                cut = torch.stack([frames[a:b] for a, b in segments[rows].tolist()])
-                true = torch.full((len(rows),), int(length), device=frames.device)
-                out[torch.from_numpy(rows).to(frames.device)] = self.model.embed_speech(cut, true)
+            batches += np.split(same, range(most, len(same), most))
+
+        def embed(rows: np.ndarray) -> Tensor:
+            cut = torch.stack([frames[a:b] for a, b in segments[rows].tolist()])
+            true = torch.full((len(rows),), cut.shape[1], device=cut.device)
+            return self.model.embed_speech(cut, true)
+
+        out = torch.empty(len(segments), self.model.config.embedding, device=frames.device)
+        for rows, embedded in _each(embed, batches, frames.device):
+            out[torch.from_numpy(rows).to(out.device)] = embedded
         return out
 
     def boxes(self, source: Source, boxes: np.ndarray) -> Tensor:
-        """Crops are cut, resized and sent through the backbone, some at a time."""
+        """Crops are cut and resized, then sent through the backbone, some at a time."""
         if source.picture is None:
             raise ValueError("the exact road needs the picture")
         height, width = source.picture.shape[:2]
-        places = boxes * [width, height, width, height]
-        parts = []
-        for start in range(0, len(places), CROPS_AT_ONCE):
-            cut = crops(source.picture, places[start : start + CROPS_AT_ONCE], self.pixels)
-            parts.append(self.model.embed_image(self._features(cut)))
+        places, device = boxes * [width, height, width, height], self.model.mel_mean.device
+
+        def embed(cut: np.ndarray) -> Tensor:
+            return self.model.embed_image(self._features(cut))
+
+        parts: list[Tensor] = []
+        for start in range(0, len(places), CROPS_CUT):
+            cut = crops(source.picture, places[start : start + CROPS_CUT], self.pixels)
+            batches = np.split(cut, range(self._at_once, len(cut), self._at_once))
+            parts += [embedded for _, embedded in _each(embed, batches, device)]
         return torch.cat(parts)
 
 
@@ -141,3 +153,11 @@ class SharedRoad:
         if source.picture is None or self.backbone is None:
             raise ValueError("the shared road needs the picture's map, or the picture and its backbone")
         return self.backbone.map(resize(source.picture, self.pixels, self.pixels)[None])[0]
+
+
+def _each(
+    make: Callable[[np.ndarray], Tensor], batches: Sequence[np.ndarray], device: torch.device
+) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """(batch, make(batch)) in order: on a processor a thread a core, each at its own batch; on a GPU one by one."""
+    quietly = torch.inference_mode()(make)  # a mode of the thread, not of the process
+    return ahead(quietly, batches) if device.type == "cpu" else ((batch, quietly(batch)) for batch in batches)

@@ -6,12 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avterm.config import GroundingConfig
 from avterm.grounding.proposals import box_proposals, segment_proposals, silence_shares
-from avterm.grounding.selection import select
+from avterm.grounding.selection import score_segments, select
 
 PAPER = GroundingConfig()
 
@@ -82,3 +83,48 @@ def test_silence_is_the_share_of_quiet_frames() -> None:
     active = np.array([1] * 30 + [0] * 40 + [1] * 30, np.uint8)
     shares = silence_shares(active, np.array([[0, 50], [20, 80], [30, 70]]))
     np.testing.assert_allclose(shares, [0.4, 40 / 60, 1.0])
+
+
+@given(st.integers(1, 40), st.integers(0, 9), st.integers(1, 64), st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_the_best_box_by_blocks_is_the_best_of_all(segments: int, boxes: int, block: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    speech = torch.from_numpy(rng.integers(-2, 3, (segments, 3)).astype(np.float32))
+    image = torch.from_numpy(rng.integers(-2, 3, (boxes, 3)).astype(np.float32))
+    speech[rng.random(segments) < 0.1] = float("nan")
+    image[rng.random(boxes) < 0.1] = float("nan")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("avterm.grounding.selection._AT_ONCE", block)
+        box, score = score_segments(speech, image)
+    for s in range(segments):
+        values = [float(speech[s] @ image[b]) for b in range(boxes)]
+        best = max((v for v in values if not np.isnan(v)), default=-np.inf)
+        assert score[s] == best
+        assert box[s] == (values.index(best) if best > -np.inf else 0)
+
+
+def test_ratios_on_the_border_count_whatever_the_size() -> None:
+    for width, height in [(500, 375), (4000, 3000), (640, 480), (1, 1), (3, 2), (6000, 4000), (1999, 1000)]:
+        expected = 0
+        for w in range(3, 11):
+            for h in range(3, 11):
+                across, down = w * width, h * height
+                expected += (11 - w) * (11 - h) * (2 * across <= 3 * down and 2 * down <= 3 * across)
+        assert len(box_proposals(width, height, PAPER)) == expected
+
+
+def test_proposals_come_in_their_stated_order() -> None:
+    boxes = box_proposals(640, 480, PAPER)
+    assert boxes[:, [0, 2, 1, 3]].tolist() == sorted(boxes[:, [0, 2, 1, 3]].tolist())
+    segments = segment_proposals(317, PAPER)
+    assert segments.tolist() == sorted(segments.tolist())
+    with pytest.raises(ValueError, match="read-only"):
+        boxes[0] = 0
+
+
+def test_nothing_is_kept_of_nothing() -> None:
+    for shape in [(0, 0), (0, 5), (3, 0)]:
+        found = select(np.zeros(shape, np.float32), np.zeros((shape[0], 2)), np.zeros(shape[0]), PAPER)
+        assert len(found.segment) == 0
+    with pytest.raises(ValueError, match="as many segments as scores"):
+        select(np.zeros((2, 2), np.float32), np.zeros((3, 2)), np.zeros(2), PAPER)

@@ -68,7 +68,7 @@ def ground(
     opened = Run.open(run)
     progress = reporter()
     with locked(opened.path) if part is None else nullcontext():  # shares of the shards run side by side
-        opened = with_settings(opened, override(opened.config, named, "the command line"))
+        opened = with_settings(opened, override(opened.config, named, "the command line"), save=False)
         summary = stage(opened, progress, part, redo, device)
     _print(opened, summary, wanted, json, shard)
     if compare:

@@ -47,8 +47,11 @@ def run_for(
     return with_settings(run, wanted, redo)
 
 
-def with_settings(run: Run, wanted: Config, redo: bool = False) -> Run:
-    """`run` with these settings; StoreError where they differ in what its features or its model were made from."""
+def with_settings(run: Run, wanted: Config, redo: bool = False, save: bool = True) -> Run:
+    """`run` with these settings; StoreError where they differ in what its features or its model were made from.
+
+    Without `save` they are not written down: for a stage that may yet refuse them and writes them down itself.
+    """
     if wanted == run.config:
         return run
     trained = (run.path / "checkpoints").exists() or run.stage("train") is not None
@@ -63,5 +66,6 @@ def with_settings(run: Run, wanted: Config, redo: bool = False) -> Run:
                 f"begin another run (--features {run.features_path} shares its features), or delete this one"
             )
     run.config = wanted
-    run.save()
+    if save:
+        run.save()
     return run

@@ -92,6 +92,7 @@ def ground(
     stale = _stale(folder, len(blocks), redo) if shard is None else []
     began = time.monotonic()
     if todo or stale:
+        run.save()  # only now that nothing refused them do these settings become the run's own
         run.unfinish("ground")
         vars(run).pop("groundings", None)  # what was opened before is of what was there before
     for path in stale:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from avterm.model.checkpoint import save_model
 from avterm.model.pair import PairModel
 from avterm.store.features import IMAGES, SPEECH, shard_path, write_features
 from avterm.store.run import Run
-from avterm.vision.backbones import load_backbone
+from avterm.vision.backbones import Backbone, load_backbone
 
 PIXELS, DEPTH = 64, 8
 FRAMES = (120, 49, 75, 300, 50, 220)  # the second has no segment
@@ -54,15 +55,20 @@ def make_groundable(folder: Path, config: Config | None = None, seed: int = 0) -
     return run
 
 
-def save_untrained(run: Run, seed: int) -> PairModel:
-    """Weights for the run, drawn with this seed, of which scores come out above 0."""
+def save_untrained(run: Run, seed: int, bias: float = 0.5) -> None:
+    """Weights for the run, drawn with this seed; the image branch's bias lifts every score above 0."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = PairModel(run.config.model, 1280)
     with torch.no_grad():
-        model.image.bias.fill_(0.5)  # the speech branch ends in a ReLU, so this lifts every score
+        model.image.bias.fill_(bias)  # the speech branch ends in a ReLU
     save_model(checkpoint_path(run), model, run.config)
-    return model.eval()
+
+
+@cache
+def untrained_backbone() -> Backbone:
+    """One for all tests: drawing its weights takes longer than most of them."""
+    return load_backbone("efficientnet-lite0", "random")
 
 
 def _write_speech(run: Run, rng: np.random.Generator) -> None:
@@ -78,10 +84,9 @@ def _write_speech(run: Run, rng: np.random.Generator) -> None:
 
 
 def _write_images(run: Run, pictures: list[np.ndarray]) -> None:
-    vision = run.config.vision
-    backbone = load_backbone(vision.backbone, vision.weights)
+    backbone = untrained_backbone()
     square = np.stack([np.asarray(Image.fromarray(p).resize((PIXELS, PIXELS), 2)) for p in pictures[:5]])
-    output = backbone.map(square) if vision.output == "grid" else backbone.vector(square)
+    output = backbone.map(square) if run.config.vision.output == "grid" else backbone.vector(square)
     arrays: dict[str, np.ndarray | list[str]] = {
         "image": [f"{i}.png" for i in range(5)],
         "size": np.tile(np.array([[64, 48]], np.int32), (5, 1)),

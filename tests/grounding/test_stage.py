@@ -17,9 +17,14 @@ from avterm.grounding.stage import ground
 from avterm.progress import Silent
 from avterm.store.groundings import Groundings
 from avterm.store.run import Run
-from tests.grounding.support import DEPTH, grounding_config, make_groundable, save_untrained
+from tests.grounding.support import DEPTH, grounding_config, make_groundable, save_untrained, untrained_backbone
 
 LEFT_OUT = {"p1": "no-segments", "p4": "nothing-kept", "p5": "no-picture-features"}
+
+
+@pytest.fixture(autouse=True)
+def one_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avterm.grounding.grounder.load_backbone", lambda *_: untrained_backbone())
 
 
 @pytest.fixture
@@ -167,26 +172,14 @@ def test_settings_that_cannot_be_meant(run: Run, changes: dict[str, object]) -> 
 
 
 def test_embeddings_too_large_for_their_type_are_not_cut(run: Run) -> None:
-    model = save_untrained(run, 0)
-    with torch.no_grad():
-        model.image.bias.fill_(1e6)
-    from avterm.grounding.grounder import checkpoint_path
-    from avterm.model.checkpoint import save_model
-
-    save_model(checkpoint_path(run), model, run.config)
+    save_untrained(run, 0, bias=1e6)
     with pytest.raises(StoreError, match="do not fit into float16"):
         ground(run, Silent())
     assert ground(with_grounding(run, dtype="float32"), Silent()).pairs == 3
 
 
 def test_a_model_of_nan_keeps_nothing(run: Run) -> None:
-    model = save_untrained(run, 0)
-    with torch.no_grad():
-        model.image.bias.fill_(float("nan"))
-    from avterm.grounding.grounder import checkpoint_path
-    from avterm.model.checkpoint import save_model
-
-    save_model(checkpoint_path(run), model, run.config)
+    save_untrained(run, 0, bias=float("nan"))
     summary = ground(run, Silent())
     assert (summary.pairs, summary.groundings, summary.per_pair) == (0, 0, 0.0)
     assert run.groundings.embeddings("speech")[:].shape == (0, DEPTH)

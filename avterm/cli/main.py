@@ -24,6 +24,7 @@ GROUPS = (
     "report",
     "browse",
     "curate",
+    "export",
     "info",
 )
 

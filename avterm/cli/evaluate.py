@@ -25,6 +25,9 @@ def evaluate(
     ] = None,
     tier: Annotated[str | None, typer.Option(help="The tier of words in TextGrid or .eaf files.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="True boxes, JSON or JSON lines.")] = None,
+    phones: Annotated[
+        Path | None, typer.Option(help="Phone times, as word times, for the scores of term discovery.")
+    ] = None,
     table: Annotated[int | None, typer.Option(help="Print Table 1, 2, 3 or 4 of the paper for this run.")] = None,
     cluster: Annotated[int | None, typer.Option(help="The cluster of Table 2.")] = None,
     format: Annotated[str, typer.Option(help="Of tables: text, csv, json or latex.")] = "text",
@@ -52,7 +55,8 @@ def evaluate(
     opened = with_settings(opened, override(opened.config, named, "the command line"))
     ks = k or [len(opened.clusters().speech)]
     spoken = words_of(opened.corpus, words, tier)
-    results = stage(opened, ks, spoken, boxes_of(opened.corpus, boxes), reporter())
+    sounded = words_of(opened.corpus, phones, "phones") if phones else None
+    results = stage(opened, ks, spoken, boxes_of(opened.corpus, boxes), reporter(), sounded)
     if table is not None:
         sys.stdout.write(_table(opened, ks, table, cluster, format, paper))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,17 +76,22 @@ def cluster_quality(
 
 def count_instances(captions: Iterable[Sequence[Word]], names: Iterable[str]) -> dict[str, int]:
     """How often each label occurs in the captions: a label of several words counts where they follow one another."""
+    total: Counter[str] = Counter()
+    for counts in instances_by_caption(captions, names):
+        total.update(counts)
+    return dict(total)
+
+
+def instances_by_caption(captions: Iterable[Sequence[Word]], names: Iterable[str]) -> Iterator[Counter[str]]:
+    """As `count_instances`, one count a caption."""
     wanted = {name for name in names if name and name != SILENCE}
     lengths = sorted({name.count(" ") + 1 for name in wanted})
-    total: Counter[str] = Counter()
     for caption in captions:
         spoken = [w.word for w in caption]
-        for length in lengths:
-            for start in range(len(spoken) - length + 1):
-                phrase = " ".join(spoken[start : start + length])
-                if phrase in wanted:
-                    total[phrase] += 1
-    return dict(total)
+        phrases = (
+            " ".join(spoken[start : start + length]) for length in lengths for start in range(len(spoken) - length + 1)
+        )
+        yield Counter(phrase for phrase in phrases if phrase in wanted)
 
 
 def overall(clusters: Sequence[ClusterQuality], variance: np.ndarray, limit: float = float("inf")) -> dict[str, float]:

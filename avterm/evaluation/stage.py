@@ -2,161 +2,228 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.stats import spearmanr
+from sklearn.metrics import normalized_mutual_info_score
 
 from avterm.config import fingerprint
-from avterm.corpus.boxes import TrueBox
-from avterm.corpus.words import Word
-from avterm.evaluation.bootstrap import interval
+from avterm.evaluation.bootstrap import Bootstrap
+from avterm.evaluation.discovery import COUNTS, TermDiscovery, letters, with_silence
 from avterm.evaluation.labels import (
     SILENCE,
     ClusterQuality,
     cluster_quality,
     contains,
     count_instances,
+    instances_by_caption,
     overall,
-    segment_label,
 )
-from avterm.evaluation.localisation import Located, locate
+from avterm.evaluation.speakers import speaker_scores
+from avterm.evaluation.truth import Boxes, Truth, Words, compare, localisation
 from avterm.progress import Progress
 from avterm.store.clusters import Clusters
-from avterm.store.evaluation import write_evaluation, write_labels
+from avterm.store.evaluation import labels_fingerprint, read_evaluation, write_evaluation, write_labels
 from avterm.store.run import Run
 from avterm.units import seconds_in
 
-Words = Mapping[str, Sequence[Word]]
-Boxes = Mapping[str, Sequence[TrueBox]]
+_VERSION = 2  # of what is computed: another one evaluates again
 
 
-def evaluate(run: Run, ks: Sequence[int], words: Words, boxes: Boxes, progress: Progress) -> dict[int, dict[str, Any]]:
+@dataclass(frozen=True)
+class Known:
+    """What is known of a corpus beside its pairs. phones: as words, one symbol each; empty: letters stand in."""
+
+    words: Words
+    boxes: Boxes
+    phones: Words
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when any time, word or box changes."""
+        digest = hashlib.sha256()
+        for table in (self.words, self.boxes, self.phones):
+            for id, items in sorted(table.items()):
+                digest.update(repr((id, list(items))).encode("utf-8", "surrogatepass"))
+            digest.update(b"\0")
+        return digest.hexdigest()[:16]
+
+
+def evaluate(
+    run: Run, ks: Sequence[int], words: Words, boxes: Boxes, progress: Progress, phones: Words | None = None
+) -> dict[int, dict[str, Any]]:
     """Evaluate the clusters of each k; writes evaluation/kNNNNN.json and labels.h5, and returns what it wrote.
 
-    Each value has "overall" (a row of Table 4, share of silence, localisation, rank correlation of variance and
-    purity, intervals), "pruned" (Table 4's rows by variance), and "clusters". Without any word times there are no
-    labels, and clusters are told apart by their variance alone.
+    Each value has "overall" (a row of Table 4, share of silence, localisation, agreement, scores of term discovery, by
+    speaker, and "…_interval" by resampling pairs), "pruned" (Table 4's rows by variance), and "clusters". Without any
+    word times there are no labels, and clusters are told apart by their variance alone. What was evaluated already from
+    the same clusters, words and boxes is read back.
     """
-    store = run.groundings
-    labels, located = _label(run, words, boxes, progress)
-    key = fingerprint("labels", store.fingerprint, run.config.evaluation.word_share, len(words), len(boxes))
-    if words:
-        write_labels(run, labels, key)
-    results = {}
+    store, known = run.groundings, Known(words, boxes, phones or {})
+    speakers = [run.corpus[id].speaker if id in run.corpus.index else None for id in store.ids]
+    base = fingerprint(
+        "evaluate", _VERSION, store.fingerprint, len(store), run.config.evaluation, known.digest, speakers
+    )
+    found: dict[int, dict[str, Any]] = {}
+    truth: Truth | None = None
     for k in ks:
         clusters = run.clusters(k)
-        results[k] = _describe(run, clusters, labels if words else None, located, words)
-        write_evaluation(run, k, results[k])
-    last = results[ks[-1]]["overall"]
-    run.finish("evaluate", key, {"k": ks[-1], **last})
-    return results
-
-
-def _label(run: Run, words: Words, boxes: Boxes, progress: Progress) -> tuple[list[str], list[Located]]:
-    """The label of every grounding, and where it lies."""
-    share, store = run.config.evaluation.word_share, run.groundings
-    labels: list[str] = []
-    located: list[Located] = []
-    with progress.step("label", store.pair_count) as step:
-        for index in range(store.pair_count):
-            pair = store.pair(index)
-            spoken, shown = words.get(pair.id, ()), boxes.get(pair.id, ())
-            for box, (start, end) in zip(pair.pixels(), pair.segment.tolist(), strict=True):
-                times = (seconds_in(start), seconds_in(end))
-                labels.append(segment_label(spoken, *times, share))
-                located.append(locate(box, times, labels[-1], shown, spoken))
-            step.advance()
-    return labels, located
-
-
-def _describe(
-    run: Run, clusters: Clusters, labels: list[str] | None, located: Sequence[Located], words: Words
-) -> dict[str, Any]:
-    speech = clusters.speech
-    store, config = run.groundings, run.config.evaluation
-    quality: list[ClusterQuality] | None = None
-    if labels is not None:
-        first = cluster_quality(labels, speech.assignment, len(speech), {})
-        captions = [words[id] for id in store.ids if id in words]
-        quality = cluster_quality(
-            labels, speech.assignment, len(speech), count_instances(captions, {q.label for q in first})
-        )
-    rows = [_row(run, clusters, c, quality[c] if quality else None) for c in range(len(speech))]
-    whole: dict[str, Any] = {"k": len(speech), "pairs": store.pair_count, "groundings": len(store)}
-    value: dict[str, Any] = {"overall": whole, "clusters": rows, "pruned": []}
-    if quality is None or labels is None:
-        return value
-    limits = [float("inf"), *config.prune]
-    value["pruned"] = [
-        {"k": len(speech), "variance_below": None if np.isinf(v) else v, **overall(quality, speech.variance, v)}
-        for v in limits
-    ]
-    whole |= overall(quality, speech.variance)
-    whole["silence"] = labels.count(SILENCE) / max(len(labels), 1)
-    whole["variance_purity_correlation"] = _correlation(speech.variance, quality)
-    whole |= _located(located)
-    matches = np.array(
-        [contains(label, quality[c].label) for label, c in zip(labels, speech.assignment.tolist(), strict=True)], float
-    )
-    owner = store.pair_of(np.arange(len(store)))
-    whole["purity_interval"] = interval(matches, owner, config.bootstrap, config.seed)
-    shown = np.array([p.word is not None for p in located])
-    if shown.any():
-        pointing = np.array([p.pointing for p in located], float)
-        whole["pointing_interval"] = interval(pointing[shown], owner[shown], config.bootstrap, config.seed)
-    whole |= _by_speaker(run, matches, speech.assignment, owner)
-    return value
-
-
-def _row(run: Run, clusters: Clusters, c: int, quality: ClusterQuality | None) -> dict[str, Any]:
-    linked = int(clusters.image_of_speech[c])
-    members = clusters.speech.members(c)
-    store, corpus = run.groundings, run.corpus
-    speakers = {corpus[store.ids[i]].speaker for i in np.unique(store.pair_of(members)) if store.ids[i] in corpus.index}
-    variance = float(clusters.speech.variance[c])
-    row: dict[str, Any] = {
-        "cluster": c,
-        "size": int(clusters.speech.size[c]),
-        "variance": None if np.isnan(variance) else variance,
-        "image_cluster": linked,
-        "image_size": int(clusters.image.size[linked]),
-        "affinity": float(clusters.affinity[linked, c]),
-        "speakers": len(speakers - {None}),
-    }
-    if quality is not None:
-        row |= {
-            "label": quality.label,
-            "purity": None if np.isnan(quality.purity) else quality.purity,
-            "coverage": None if np.isnan(quality.coverage) else quality.coverage,
+        key = fingerprint(base, clusters.fingerprint)
+        there = read_evaluation(run, k)
+        if there is not None and there.get("made_from") == key and (not words or labels_fingerprint(run) == base):
+            found[k] = there
+            continue
+        if words and truth is None:
+            truth = compare(store, words, boxes, run.config.evaluation.word_share, progress)
+            write_labels(run, truth.labels, base)
+        found[k] = {
+            **_Evaluation(run, clusters, truth, known, speakers).value(),
+            "made_from": key,
+            "clusters_made_from": clusters.fingerprint,
         }
-    return row
-
-
-def _located(located: Sequence[Located]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    shown = [p for p in located if p.word is not None]
-    if shown:
-        words: dict[str, list[Located]] = defaultdict(list)
-        for place in shown:
-            words[str(place.word)].append(place)
-        found["pointing"] = float(np.mean([p.pointing for p in shown]))
-        found["iou"] = float(np.mean([p.iou for p in shown]))
-        found["located"] = len(shown)
-        found["by_word"] = {
-            w: {
-                "count": len(ps),
-                "pointing": float(np.mean([p.pointing for p in ps])),
-                "iou": float(np.mean([p.iou for p in ps])),
-            }
-            for w, ps in sorted(words.items())
-        }
-    bounded = [p.boundaries for p in located if p.boundaries is not None]
-    if bounded:
-        found["boundaries"] = float(np.mean(bounded))
+        write_evaluation(run, k, found[k])
+    run.finish("evaluate", base, {**found[ks[-1]]["overall"], "k": ks[-1]})
     return found
+
+
+class _Evaluation:
+    """The figures of one k."""
+
+    def __init__(
+        self, run: Run, clusters: Clusters, truth: Truth | None, known: Known, speakers: Sequence[str | None]
+    ) -> None:
+        self.run, self.clusters, self.truth, self.known = run, clusters, truth, known
+        self.store, self.config = run.groundings, run.config.evaluation
+        self.assignment = clusters.speech.assignment
+        self.owner = self.store.pair_of(np.arange(len(self.store)))
+        number = {name: i for i, name in enumerate(sorted({s for s in speakers if s}))}
+        self.speaker = np.array([number.get(s or "", -1) for s in speakers], np.int64)[self.owner]
+
+    def value(self) -> dict[str, Any]:
+        """Everything but what it was made from."""
+        k, speech = len(self.clusters.speech), self.clusters.speech
+        whole: dict[str, Any] = {"k": k, "pairs": self.store.pair_count, "groundings": len(self.store)}
+        if self.truth is None:
+            return {"overall": whole, "clusters": self._rows(None), "pruned": []}
+        quality = self._quality(self.truth)
+        limits = [float("inf"), *self.config.prune]
+        pruned = [
+            {"k": k, "variance_below": None if np.isinf(v) else v, **_finite(overall(quality, speech.variance, v))}
+            for v in limits
+        ]
+        self._measure(whole, self.truth, quality)
+        return {"overall": whole, "clusters": self._rows(quality), "pruned": pruned}
+
+    def _captions(self) -> Iterable[Sequence[Any]]:
+        return (self.known.words[id] for id in self.store.ids if id in self.known.words)
+
+    def _quality(self, truth: Truth) -> list[ClusterQuality]:
+        k = len(self.clusters.speech)
+        named = cluster_quality(truth.labels, self.assignment, k, {})
+        instances = count_instances(self._captions(), {q.label for q in named})
+        return cluster_quality(truth.labels, self.assignment, k, instances)
+
+    def _measure(self, whole: dict[str, Any], truth: Truth, quality: Sequence[ClusterQuality]) -> None:
+        """Add everything that labels tell to `whole`, with intervals for what is a ratio of sums over pairs."""
+        matches = np.array(
+            [
+                contains(label, quality[c].label)
+                for label, c in zip(truth.labels, self.assignment.tolist(), strict=True)
+            ],
+            bool,
+        )
+        silent = np.array([label == SILENCE for label in truth.labels], bool)
+        whole |= _finite(overall(quality, self.clusters.speech.variance))
+        whole["silence"] = float(silent.mean()) if len(silent) else None
+        whole["variance_purity_correlation"] = _correlation(self.clusters.speech.variance, quality)
+        whole["nmi"] = _agreement(truth.labels, self.assignment)
+        whole |= localisation(truth)
+        sure = Bootstrap(self.store.pair_count, self.config.bootstrap, self.config.seed)
+        sure.mean("purity", matches, self.owner)
+        sure.mean("silence", silent, self.owner)
+        shown, bounded = truth.word >= 0, truth.bounded >= 0
+        for name, values, rows in (
+            ("pointing", truth.pointing, shown),
+            ("iou", truth.iou, shown),
+            ("boundaries", truth.bounded, bounded),
+        ):
+            if rows.any():
+                sure.mean(name, values[rows], self.owner[rows])
+        sure.mean_ratio("coverage", *self._covered(quality, matches))
+        whole |= self._discovered(sure)
+        if len(set(self.speaker[self.speaker >= 0].tolist())) > 1:
+            whole |= speaker_scores(truth.labels, self.assignment, self.speaker, quality, matches)
+        whole |= {f"{name}_interval": interval for name, interval in sure.intervals().items()}
+
+    def _covered(self, quality: Sequence[ClusterQuality], matches: np.ndarray) -> tuple[csr_array, csr_array]:
+        """(pairs, labels): matching members, and instances, of each label that clusters have."""
+        place = {label: i for i, label in enumerate(sorted({q.label for q in quality if q.instances}))}
+        shape = (self.store.pair_count, max(len(place), 1))
+        of_cluster = np.array([place.get(q.label, -1) for q in quality], np.int64)
+        column = of_cluster[self.assignment]
+        rows = np.flatnonzero(matches & (column >= 0))
+        many = csr_array((np.ones(len(rows)), (self.owner[rows], column[rows])), shape=shape)
+        captions = (self.known.words.get(id, ()) for id in self.store.ids)
+        entries = [
+            (index, place[label], n)
+            for index, counts in enumerate(instances_by_caption(captions, place))
+            for label, n in counts.items()
+        ]
+        at = np.array(entries, np.int64).reshape(-1, 3)
+        return many, csr_array((at[:, 2].astype(float), (at[:, 0], at[:, 1])), shape=shape)
+
+    def _discovered(self, sure: Bootstrap) -> dict[str, Any]:
+        """Scores of term discovery over the captions with word times."""
+        terms, segments, offsets = TermDiscovery(), self.store.column("segment")[:], self.store.offsets
+        frames = np.concatenate([self.store.shard(i)["frames"][:] for i in range(len(self.store.paths))])
+        counts = np.zeros((self.store.pair_count, len(COUNTS)))
+        for index, id in enumerate(self.store.ids):
+            words = self.known.words.get(id)
+            if not words or (self.known.phones and id not in self.known.phones):
+                continue
+            end = seconds_in(int(frames[index]))
+            phones = with_silence(self.known.phones[id], end) if self.known.phones else letters(words, end)
+            rows = segments[int(offsets[index]) : int(offsets[index + 1])].tolist()
+            added = terms.add([(seconds_in(a), seconds_in(b)) for a, b in rows], phones, words)
+            counts[index] = [getattr(added, name) for name in COUNTS]
+        column = dict(zip(COUNTS, counts.T, strict=True))
+        sure.ratio("boundary_precision", column["boundary_hits"], column["boundaries_found"])
+        sure.ratio("boundary_recall", column["boundary_hits"], column["boundaries_true"])
+        sure.ratio("token_precision", column["token_hits"], column["tokens_found"])
+        sure.ratio("token_recall", column["token_hits"], column["tokens_true"])
+        sure.ratio("phone_coverage", column["phones_covered"], column["phones_true"])
+        return {"phones": "known" if self.known.phones else "letters", **terms.scores()}
+
+    def _rows(self, quality: Sequence[ClusterQuality] | None) -> list[dict[str, Any]]:
+        """One a cluster, as the run's evaluation file has it."""
+        speech, image, linked = self.clusters.speech, self.clusters.image, self.clusters.image_of_speech
+        heard = np.unique(np.stack([self.assignment.astype(np.int64), self.speaker]), axis=1)
+        speakers = np.bincount(heard[0][heard[1] >= 0], minlength=len(speech))
+        rows = []
+        for c in range(len(speech)):
+            row: dict[str, Any] = {
+                "cluster": c,
+                "size": int(speech.size[c]),
+                "variance": _known(float(speech.variance[c])),
+                "image_cluster": int(linked[c]),
+                "image_size": int(image.size[linked[c]]),
+                "affinity": float(self.clusters.affinity[linked[c], c]),
+                "speakers": int(speakers[c]),
+            }
+            if quality is not None:
+                row |= {
+                    "label": quality[c].label,
+                    "purity": _known(quality[c].purity),
+                    "coverage": _known(quality[c].coverage),
+                }
+            rows.append(row)
+        return rows
 
 
 def _correlation(variance: np.ndarray, quality: Sequence[ClusterQuality]) -> float | None:
@@ -167,20 +234,18 @@ def _correlation(variance: np.ndarray, quality: Sequence[ClusterQuality]) -> flo
     return float(spearmanr([v for v, _ in kept], [p for _, p in kept]).statistic)
 
 
-def _by_speaker(run: Run, matches: np.ndarray, assignment: np.ndarray, owner: np.ndarray) -> dict[str, Any]:
-    """Purity of the members whose cluster is mostly their own speaker's, and of those that joined from others."""
-    store, corpus = run.groundings, run.corpus
-    names = [corpus[id].speaker if id in corpus.index else None for id in store.ids]
-    known = sorted({n for n in names if n})
-    if len(known) < 2:
-        return {}
-    number = {n: i for i, n in enumerate(known)}
-    speaker = np.array([number.get(n or "", -1) for n in names])[owner]
-    table = np.zeros((int(assignment.max(initial=0)) + 1, len(known)))
-    np.add.at(table, (assignment[speaker >= 0], speaker[speaker >= 0]), 1)
-    main = table.argmax(1)[assignment] == speaker
-    within, across = matches[main & (speaker >= 0)], matches[~main & (speaker >= 0)]
-    return {
-        "purity_within_speaker": float(within.mean()) if len(within) else None,
-        "purity_across_speakers": float(across.mean()) if len(across) else None,
-    }
+def _agreement(labels: Sequence[str], assignment: np.ndarray) -> float | None:
+    """Normalised mutual information of clusters and label strings: 2 I / (H + H)."""
+    if not labels:
+        return None
+    number: dict[str, int] = {}
+    coded = [number.setdefault(label, len(number)) for label in labels]
+    return float(normalized_mutual_info_score(coded, assignment))
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {k: v if isinstance(v, int) else _known(v) for k, v in values.items()}

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from avterm.store.atomic import read_json, write_json
+from avterm.store.clusters import KIND as CLUSTERS
+from avterm.store.clusters import clusters_path
 from avterm.store.run import Run
-from avterm.store.shards import Header, Shard, write_shard
+from avterm.store.shards import Header, Shard, read_header, write_shard
 
 KIND = "labels"
 
@@ -23,17 +25,28 @@ def write_evaluation(run: Run, k: int, value: dict[str, Any]) -> None:
 
 
 def read_evaluation(run: Run, k: int) -> dict[str, Any] | None:
-    """What `write_evaluation` wrote for the clusters of this k; None where they were not evaluated."""
+    """What `write_evaluation` wrote for the clusters of this k; None where there is none, or they were made again."""
     path = evaluation_path(run, k)
     if not path.exists():
         return None
     value = read_json(path)
-    return value if isinstance(value, dict) and "clusters" in value else None
+    if not isinstance(value, dict) or "clusters" not in value:
+        return None
+    made_from, clusters = value.get("clusters_made_from"), clusters_path(run.path / "clusters", k)
+    if made_from is not None and (not clusters.exists() or read_header(clusters, CLUSTERS).fingerprint != made_from):
+        return None
+    return value
 
 
 def write_labels(run: Run, labels: list[str], fingerprint: str) -> None:
     """One label a grounding, in the order of the grounding store."""
     write_shard(run.path / "evaluation" / "labels.h5", Header(KIND, len(labels), fingerprint, {}), {"label": labels})
+
+
+def labels_fingerprint(run: Run) -> str | None:
+    """What the labels were made from; None where there are none."""
+    path = run.path / "evaluation" / "labels.h5"
+    return read_header(path, KIND).fingerprint if path.exists() else None
 
 
 class Labels:

@@ -10,13 +10,18 @@ import pytest
 from typer.testing import CliRunner
 
 from avterm.cli.main import app
-from avterm.corpus.boxes import TrueBox
-from avterm.corpus.words import Word
+from avterm.corpus.boxes import TrueBox, boxes_of
+from avterm.corpus.words import Word, words_of
 from avterm.errors import StoreError, UsageError
-from avterm.evaluation.bootstrap import interval
 from avterm.evaluation.labels import SILENCE, cluster_quality, contains, count_instances, overall, segment_label
 from avterm.evaluation.localisation import locate
+from avterm.evaluation.stage import evaluate
 from avterm.evaluation.tables import render
+from avterm.progress import Silent
+from avterm.store.clusters import write_clusters
+from avterm.store.evaluation import evaluation_path, read_evaluation
+from avterm.store.groundings import MODALITIES
+from avterm.store.shards import Shard
 from tests.synthetic import make_run
 
 WORDS = [Word("the", 0.0, 0.2), Word("light", 0.2, 1.2), Word("house", 1.2, 1.6)]
@@ -73,13 +78,6 @@ def test_localisation_by_hand() -> None:
     assert locate(box, (5.0, 6.0), SILENCE, boxes, WORDS).boundaries is None
 
 
-def test_bootstrap_resamples_owners() -> None:
-    values, owner = np.array([1.0] * 50 + [0.0] * 50), np.repeat([0, 1], 50)
-    assert interval(values, owner, 500) == [0.0, 1.0]  # two owners: all or nothing
-    low, high = interval(values, np.arange(100), 500) or [0, 0]
-    assert 0.35 < low < 0.5 < high < 0.65
-
-
 def test_tables_in_every_format() -> None:
     rows = [{"label": "a_b & c", "purity": 0.5}, {"label": "d", "purity": float("nan")}]
     assert render(rows).splitlines()[1].split() == ["a_b", "&", "c", "0.500"]
@@ -104,7 +102,40 @@ def test_command(tmp_path: Path) -> None:
     assert isinstance(runner.invoke(app, ["evaluate", path, "--table", "1"]).exception, StoreError)
     assert isinstance(runner.invoke(app, ["evaluate", path, "--table", "7"]).exception, UsageError)
     assert isinstance(runner.invoke(app, ["evaluate", str(tmp_path)]).exception, StoreError)
+    assert found["nmi"] == 1.0
+    assert found["purity_interval"] == [1.0, 1.0]
     run.corpus.words_path.unlink()
     result = runner.invoke(app, ["evaluate", path])
     assert result.exit_code == 0
     assert "by variance" in result.stdout
+
+
+def test_what_was_evaluated_is_read_back_until_anything_changes(tmp_path: Path) -> None:
+    run = make_run(tmp_path, media=False)
+    words, boxes = words_of(run.corpus), boxes_of(run.corpus)
+    first = evaluate(run, [6], words, boxes, Silent())[6]
+    path = evaluation_path(run, 6)
+    written = path.stat().st_mtime_ns
+    assert evaluate(run, [6], words, boxes, Silent())[6] == json.loads(path.read_text())
+    assert path.stat().st_mtime_ns == written
+    words["pair 0"] = [Word("cat", w.start, w.end) for w in words["pair 0"]]
+    assert evaluate(run, [6], words, boxes, Silent())[6]["overall"]["purity"] < first["overall"]["purity"]
+    with Shard(run.clusters().path, "clusters") as shard:
+        names = [f"{m}/{n}" for m in MODALITIES for n in ("centroid", "assignment", "distance", "size")]
+        names += [f"{m}/{n}" for m in MODALITIES for n in ("variance", "order", "offset")]
+        arrays = {name: shard[name][:] for name in [*names, "affinity"]}
+    write_clusters(run.clusters().path, "made again", arrays, {"k": 6})
+    assert read_evaluation(run, 6) is None
+
+
+def test_localisation_is_by_word(tmp_path: Path) -> None:
+    run = make_run(tmp_path, media=False)
+    found = evaluate(run, [6], words_of(run.corpus), boxes_of(run.corpus), Silent())[6]["overall"]
+    assert found["pointing"] == 1.0
+    assert found["iou"] == pytest.approx(1.0, abs=1e-5)
+    assert found["located"] == 48
+    assert found["by_word"]["castle"]["count"] == 8
+    assert found["boundaries"] == 1.0
+    assert (found["token_f"], found["boundary_f"], found["type_f"], found["phones"]) == (1.0, 1.0, 1.0, "letters")
+    assert found["silence"] == 0.0
+    assert found["purity_across_speakers"] == 1.0

@@ -1,0 +1,85 @@
+"""Every grounding against word times and true boxes: its label, and whether box and segment lie where they should."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from avterm.corpus.boxes import TrueBox
+from avterm.corpus.words import Word
+from avterm.evaluation.labels import segment_label
+from avterm.evaluation.localisation import locate
+from avterm.progress import Progress
+from avterm.store.groundings import Groundings
+from avterm.units import seconds_in
+
+Words = Mapping[str, Sequence[Word]]
+Boxes = Mapping[str, Sequence[TrueBox]]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One entry a grounding, in the order of the store."""
+
+    labels: list[str]
+    names: list[str]  # words that some true box of a label bears
+    word: np.ndarray  # int32: index into `names`; -1 where no word of the label has a true box
+    pointing: np.ndarray  # bool
+    iou: np.ndarray  # float64
+    bounded: np.ndarray  # int8: 1 both borders within 100 ms of the word's, 0 not, -1 no word overlaps
+
+
+def compare(store: Groundings, words: Words, boxes: Boxes, share: float, progress: Progress) -> Truth:
+    """Label and locate every grounding; `share` of a word's duration must lie inside a segment to label it."""
+    labels: list[str] = []
+    names: dict[str, int] = {}
+    word = np.full(len(store), -1, np.int32)
+    pointing, iou = np.zeros(len(store), bool), np.zeros(len(store))
+    bounded = np.full(len(store), -1, np.int8)
+    offsets = store.offsets
+    segments, fractions = store.column("segment")[:], store.column("box")[:].astype(np.float64)
+    sizes = np.concatenate([store.shard(i)["size"][:] for i in range(len(store.paths))]).astype(np.float64)
+    with progress.step("label", store.pair_count) as step:
+        for index, id in enumerate(store.ids):
+            spoken, shown = words.get(id, ()), boxes.get(id, ())
+            scale = np.tile(sizes[index], 2)
+            for row in range(int(offsets[index]), int(offsets[index + 1])):
+                times = (seconds_in(int(segments[row, 0])), seconds_in(int(segments[row, 1])))
+                labels.append(segment_label(spoken, *times, share))
+                found = locate(fractions[row] * scale, times, labels[-1], shown, spoken)
+                if found.word is not None:
+                    word[row] = names.setdefault(found.word, len(names))
+                pointing[row], iou[row] = found.pointing, found.iou
+                bounded[row] = -1 if found.boundaries is None else found.boundaries
+            step.advance()
+    return Truth(labels, list(names), word, pointing, iou, bounded)
+
+
+def localisation(truth: Truth) -> dict[str, Any]:
+    """Pointing accuracy and mean IOU over the groundings whose label holds a word with a true box, also by word; and
+    the share of segments that end where their word ends. Without what is not known."""
+    found: dict[str, Any] = {}
+    shown = truth.word >= 0
+    if shown.any():
+        word = truth.word[shown]
+        count = np.bincount(word, minlength=len(truth.names))
+        pointing = np.bincount(word, truth.pointing[shown], len(truth.names))
+        iou = np.bincount(word, truth.iou[shown], len(truth.names))
+        found["pointing"] = float(pointing.sum() / count.sum())
+        found["iou"] = float(iou.sum() / count.sum())
+        found["located"] = int(count.sum())
+        found["by_word"] = {
+            name: {
+                "count": int(count[i]),
+                "pointing": float(pointing[i] / count[i]),
+                "iou": float(iou[i] / count[i]),
+            }
+            for name, i in sorted((name, i) for i, name in enumerate(truth.names))
+        }
+    bounded = truth.bounded[truth.bounded >= 0]
+    if len(bounded):
+        found["boundaries"] = float(bounded.mean())
+    return found

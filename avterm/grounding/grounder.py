@@ -25,6 +25,7 @@ from avterm.store.run import Run
 from avterm.vision.backbones import load_backbone
 from avterm.vision.pictures import read_picture
 
+CROP_PIXELS = 224  # side of the square that each crop is resized to on the exact road (section 4)
 _TOGETHER = {"cpu": 4, "cuda": 64}  # captions that go through the speech branch as one batch
 _FRAMES_TOGETHER = {"cpu": 8_192, "cuda": 262_144}  # and frames, padding counted
 
@@ -97,7 +98,7 @@ class Grounder:
         self.stored_maps = config.road == "shared" and cells
         load = partial(load_backbone, vision.backbone, vision.weights, device)
         if config.road == "exact":
-            self.road: Road = ExactRoad(self.model, load(), vision.pixels, cells)
+            self.road: Road = ExactRoad(self.model, load(), min(vision.pixels, CROP_PIXELS), cells)
         else:
             self.road = SharedRoad(self.model, None if self.stored_maps else load(), vision.pixels, linear)
         self._lengths = np.diff(self.store.offsets)

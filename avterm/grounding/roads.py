@@ -56,7 +56,7 @@ class ExactRoad:
     """Every proposal alone through its network: what the paper does."""
 
     def __init__(self, model: PairModel, backbone: Backbone, pixels: int, cells: bool) -> None:
-        """`pixels`: side of the square that each crop is resized to, as the whole pictures were for training.
+        """`pixels`: side of the square that each crop is resized to.
 
         `cells`: the model was trained on the backbone's map, cell by cell, not on its vector.
         """

@@ -94,11 +94,11 @@ def printable_table(text: str) -> str:
 
 
 def _say_overall(overall: dict[str, Any]) -> None:
+    """Each figure on a line, with its interval beside it."""
     for name, value in overall.items():
-        if name == "by_word" or value is None:
+        if name == "by_word" or name.endswith("_interval") or value is None:
             continue
-        if isinstance(value, list):
-            shown = " to ".join(f"{v:.3f}" for v in value)
-        else:
-            shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-        say(f"{name.replace('_', ' '):30}{shown}")
+        shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+        interval = overall.get(f"{name}_interval")
+        beside = f"  {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+        say(f"{name.replace('_', ' '):30}{shown}{beside}")

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.stats import spearmanr
-from sklearn.metrics import normalized_mutual_info_score
 
 from avterm.config import fingerprint
+from avterm.evaluation.agreement import normalised_mutual_information, rank_correlation
 from avterm.evaluation.bootstrap import Bootstrap
 from avterm.evaluation.discovery import COUNTS, TermDiscovery, letters, with_silence
 from avterm.evaluation.labels import (
@@ -141,8 +140,10 @@ class _Evaluation:
         silent = np.array([label == SILENCE for label in truth.labels], bool)
         whole |= _finite(overall(quality, self.clusters.speech.variance))
         whole["silence"] = float(silent.mean()) if len(silent) else None
-        whole["variance_purity_correlation"] = _correlation(self.clusters.speech.variance, quality)
-        whole["nmi"] = _agreement(truth.labels, self.assignment)
+        variance, filled = self.clusters.speech.variance, np.array([q.size > 0 for q in quality], bool)
+        purity = np.array([q.purity for q in quality])
+        whole["variance_purity_correlation"] = rank_correlation(variance[filled], purity[filled])
+        whole["nmi"] = normalised_mutual_information(truth.labels, self.assignment)
         whole |= localisation(truth)
         sure = Bootstrap(self.store.pair_count, self.config.bootstrap, self.config.seed)
         sure.mean("purity", matches, self.owner)
@@ -224,23 +225,6 @@ class _Evaluation:
                 }
             rows.append(row)
         return rows
-
-
-def _correlation(variance: np.ndarray, quality: Sequence[ClusterQuality]) -> float | None:
-    """Spearman's, of variance with purity: the paper's predictor of quality needs no transcript."""
-    kept = [(v, q.purity) for v, q in zip(variance.tolist(), quality, strict=True) if q.size]
-    if len({v for v, _ in kept}) < 2 or len({p for _, p in kept}) < 2:
-        return None
-    return float(spearmanr([v for v, _ in kept], [p for _, p in kept]).statistic)
-
-
-def _agreement(labels: Sequence[str], assignment: np.ndarray) -> float | None:
-    """Normalised mutual information of clusters and label strings: 2 I / (H + H)."""
-    if not labels:
-        return None
-    number: dict[str, int] = {}
-    coded = [number.setdefault(label, len(number)) for label in labels]
-    return float(normalized_mutual_info_score(coded, assignment))
 
 
 def _known(value: float) -> float | None:

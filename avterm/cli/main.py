@@ -20,6 +20,7 @@ GROUPS = (
     "retrieve",
     "ground",
     "cluster",
+    "align",
     "evaluate",
     "report",
     "browse",

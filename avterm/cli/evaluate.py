@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from avterm.cli.common import JsonOption, RunArgument, SetOption, emit, overrides, reporter, say
-from avterm.errors import UsageError, printable
+from avterm.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +19,10 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     run: RunArgument,
-    k: Annotated[list[int] | None, typer.Option("-k", "--k", help="Evaluate these clusterings; repeatable.")] = None,
+    k: Annotated[
+        list[int] | None,
+        typer.Option("-k", "--k", help="Which clusters; repeatable. Without it those made last; for Table 4, all."),
+    ] = None,
     words: Annotated[
         Path | None, typer.Option(help="Word times: CTM, TextGrid, .eaf, JSON lines, or a folder.")
     ] = None,
@@ -53,7 +56,7 @@ def evaluate(
         return
     named = overrides(settings, evaluation={"prune": prune, "bootstrap": bootstrap})
     opened = with_settings(opened, override(opened.config, named, "the command line"))
-    ks = k or [len(opened.clusters().speech)]
+    ks = k or (opened.ks if table == 4 else None) or [len(opened.clusters().speech)]
     spoken = words_of(opened.corpus, words, tier)
     sounded = words_of(opened.corpus, phones, "phones") if phones else None
     results = stage(opened, ks, spoken, boxes_of(opened.corpus, boxes), reporter(), sounded)
@@ -67,7 +70,7 @@ def evaluate(
         else:
             _say_overall(overall)
     if not json:
-        sys.stdout.write("\n" + printable_table(_table(opened, ks[-1:], 3, None, "text", False)))
+        sys.stdout.write("\n" + _table(opened, ks[-1:], 3, None, "text", False))
         if not spoken:
             say("no word times are known: clusters are listed by variance, the paper's predictor of quality")
 
@@ -86,11 +89,6 @@ def _table(run: Any, ks: list[int], number: int, cluster: int | None, format: st
     else:
         rows = tables.table_4(run, ks, paper)
     return tables.render(rows, format)
-
-
-def printable_table(text: str) -> str:
-    """A table whose labels may come from anywhere, safe for a terminal."""
-    return "".join(printable(line) + "\n" for line in text.splitlines())
 
 
 def _say_overall(overall: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Boundary, token, type and coverage scores of term discovery, as ZeroSpeech's evaluation tdev2 defines them.
 
 A fragment is transcribed in phones: all that it overlaps, less its first or last one where it holds less than 30 ms of
-it (of a phone under 60 ms: less than half). Its edges are those of the phones that are left.
+it (of a phone under 60 ms: less than half). Its edges are those of the phones that are left; a fragment of which none
+is left does not count.
 
 boundary   starts and ends of fragments that are starts and ends of words
 token      fragments whose phones are exactly those of the word that they overlap most; each word counts once
@@ -57,14 +58,15 @@ class TermDiscovery:
         """Count one caption. fragments: (start, end) in seconds, the same one twice counts once; phones: everything in
         the caption, silence as SIL, in order and without overlap; words: without silence."""
         words = [w for w in words if w.end > w.start]
-        distinct = sorted(set(fragments))
-        line = _Line(phones)
-        spoken = [line.transcribe(*fragment) for fragment in distinct]
-        hits, found, true = _boundaries([s for s in spoken if s], words)
+        line = PhoneLine(phones)
+        transcribed = [(fragment, line.transcribe(*fragment)) for fragment in sorted(set(fragments))]
+        transcribed = [(fragment, held) for fragment, held in transcribed if held]
+        spoken = [held for _, held in transcribed]
+        hits, found, true = _boundaries(spoken, words)
         self._types_found |= {tuple(p.word for p in s) for s in spoken}
         self._types_true |= {w.word for w in words}
         seen: set[Word] = set()
-        for fragment, transcription in zip(distinct, spoken, strict=True):
+        for fragment, transcription in transcribed:
             word = _most_overlapped(fragment, words)
             symbols = tuple(p.word for p in transcription)
             if word is not None and symbols == tuple(p.word for p in line.overlapping(word.start, word.end)):
@@ -72,7 +74,7 @@ class TermDiscovery:
                 self._types_hit.add(symbols)
         covered = {(p.start, p.end, p.word) for s in spoken for p in s if p.word not in SILENCES}
         voiced = sum(p.word not in SILENCES for p in phones)
-        counts = FileCounts(hits, found, true, len(seen), len(distinct), len(words), len(covered), voiced)
+        counts = FileCounts(hits, found, true, len(seen), len(transcribed), len(words), len(covered), voiced)
         self._total += [getattr(counts, name) for name in COUNTS]
         return counts
 
@@ -134,25 +136,28 @@ def _filled(phones: Sequence[Word], end: float) -> Iterator[Word]:
         yield Word("SIL", now, end)
 
 
-class _Line:
-    """The phones of a caption, searched by time."""
+class PhoneLine:
+    """The phones of a caption, in order and without overlap, searched by time."""
 
     def __init__(self, phones: Sequence[Word]) -> None:
+        """phones: silence as SIL."""
         self._phones = list(phones)
         self._starts = [p.start for p in phones]
         self._ends = [p.end for p in phones]
 
     def overlapping(self, start: float, end: float) -> list[Word]:
+        """All phones of which some part lies in (start, end) seconds."""
         return self._phones[bisect_right(self._ends, start) : bisect_left(self._starts, end)]
 
     def transcribe(self, start: float, end: float) -> list[Word]:
+        """The phones that a fragment holds, by the rule of the module's description."""
         held = self.overlapping(start, end)
         if not held:
             return []
         first, last = held[0], held[-1]
-        kept = [first] if _holds(first, start, first.end) else []
+        kept = [first] if _holds(first, start, end) else []
         kept += held[1:-1]
-        if len(held) > 1 and _holds(last, last.start, end):
+        if len(held) > 1 and _holds(last, start, end):
             kept.append(last)
         return kept
 

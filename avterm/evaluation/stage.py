@@ -28,7 +28,7 @@ from avterm.evaluation.speakers import speaker_scores
 from avterm.evaluation.truth import Boxes, Truth, Words, compare, localisation
 from avterm.progress import Progress
 from avterm.store.clusters import Clusters
-from avterm.store.evaluation import labels_fingerprint, read_evaluation, write_evaluation, write_labels
+from avterm.store.evaluation import labels_fingerprint, read_evaluation, remove_labels, write_evaluation, write_labels
 from avterm.store.run import Run
 from avterm.units import seconds_in
 
@@ -71,6 +71,8 @@ def evaluate(
     )
     found: dict[int, dict[str, Any]] = {}
     truth: Truth | None = None
+    if not words:
+        remove_labels(run)  # those of words that are known no longer
     for k in ks:
         clusters = run.clusters(k)
         key = fingerprint(base, clusters.fingerprint)
@@ -108,15 +110,19 @@ class _Evaluation:
         """Everything but what it was made from."""
         k, speech = len(self.clusters.speech), self.clusters.speech
         whole: dict[str, Any] = {"k": k, "pairs": self.store.pair_count, "groundings": len(self.store)}
-        if self.truth is None:
-            return {"overall": whole, "clusters": self._rows(None), "pruned": []}
-        quality = self._quality(self.truth)
-        limits = [float("inf"), *self.config.prune]
-        pruned = [
-            {"k": k, "variance_below": None if np.isinf(v) else v, **_finite(overall(quality, speech.variance, v))}
-            for v in limits
-        ]
-        self._measure(whole, self.truth, quality)
+        quality = None if self.truth is None else self._quality(self.truth)
+        if self.truth is not None and quality is not None:
+            self._measure(whole, self.truth, quality)
+        pruned = []
+        for limit in (float("inf"), *self.config.prune):
+            row = {"k": k, "variance_below": _known(limit)}
+            if quality is not None:
+                row |= _finite(overall(quality, speech.variance, limit))
+            else:
+                below = (speech.size > 0) & (speech.variance < limit)
+                row |= {"clusters": int(below.sum()), "points": int(speech.size[below].sum())}
+                row |= {"purity": None, "labels": None, "coverage": None}
+            pruned.append(row)
         return {"overall": whole, "clusters": self._rows(quality), "pruned": pruned}
 
     def _captions(self) -> Iterable[Sequence[Any]]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from avterm.errors import StoreError, UsageError
+from avterm.errors import StoreError, UsageError, printable
 from avterm.store.evaluation import Labels, read_evaluation
 from avterm.store.run import Run
 
@@ -66,10 +66,11 @@ def table_2(run: Run, k: int, cluster: int) -> list[Row]:
 
 
 def table_3(run: Run, k: int, limit: int = 50) -> list[Row]:
-    """The clusters of lowest variance: label, sizes, purity, variance, coverage."""
+    """The clusters of lowest variance: label, sizes, purity, variance, coverage; last those of one member, whose
+    variance of 0 says nothing."""
     found = _evaluation(run, k)
     clusters = [c for c in found["clusters"] if c["variance"] is not None]
-    clusters.sort(key=lambda c: (c["variance"], c["cluster"]))
+    clusters.sort(key=lambda c: (c["size"] < 2, c["variance"], c["cluster"]))
     return [
         {
             "cluster": c["cluster"],
@@ -97,7 +98,10 @@ def table_4(run: Run, ks: Sequence[int], paper: bool = False) -> list[Row]:
 
 
 def render(rows: Sequence[Row], format: str = "text") -> str:
-    """Rows with the same keys as aligned text, CSV, JSON lines or a LaTeX tabular; ends in a newline."""
+    """Rows with the same keys as aligned text, CSV, JSON lines or a LaTeX tabular; ends in a newline.
+
+    Labels come from elsewhere: in text they are made printable, in LaTeX its own characters are escaped too.
+    """
     if format not in FORMATS:
         raise UsageError(f"--format {format}: expected one of {', '.join(FORMATS)}")
     if format == "json":
@@ -135,7 +139,7 @@ def _cell(value: Any) -> str:
     value = _plain(value)
     if value is None:
         return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else printable(str(value))
 
 
 def _right(rows: Sequence[Row], keys: list[str]) -> list[bool]:
@@ -146,7 +150,10 @@ def _pad(text: str, width: int, right: bool) -> str:
     return text.rjust(width) if right else text.ljust(width)
 
 
+_TEX = {character: f"\\{character}" for character in "&%$#_{}"}
+_TEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"}
+_ESCAPED = str.maketrans(_TEX)
+
+
 def _tex(text: str) -> str:
-    for character in "&%$#_":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")
+    return text.translate(_ESCAPED)

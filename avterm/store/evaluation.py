@@ -49,6 +49,11 @@ def labels_fingerprint(run: Run) -> str | None:
     return read_header(path, KIND).fingerprint if path.exists() else None
 
 
+def remove_labels(run: Run) -> None:
+    """Forget the labels, if there are any."""
+    (run.path / "evaluation" / "labels.h5").unlink(missing_ok=True)
+
+
 class Labels:
     """The label of every grounding, read where asked for."""
 

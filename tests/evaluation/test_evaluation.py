@@ -84,6 +84,10 @@ def test_tables_in_every_format() -> None:
     assert render(rows, "csv").splitlines() == ["label,purity", "a_b & c,0.5", "d,"]
     assert json.loads(render(rows, "json").splitlines()[1]) == {"label": "d", "purity": None}
     assert r"a\_b \& c & 0.500 \\" in render(rows, "latex")
+    hostile = [{"label": "\x1b[2J\\input{x}\n", "purity": 1}]
+    assert render(hostile).splitlines()[1].startswith("\\x1b[2J\\input{x} ")
+    assert r"\textbackslash{}input\{x\}" in render(hostile, "latex")
+    assert render([]) == "\n"
     with pytest.raises(UsageError):
         render(rows, "html")
 
@@ -108,6 +112,10 @@ def test_command(tmp_path: Path) -> None:
     result = runner.invoke(app, ["evaluate", path])
     assert result.exit_code == 0
     assert "by variance" in result.stdout
+    table = runner.invoke(app, ["evaluate", path, "--table", "4", "--format", "json"])
+    row = json.loads(table.stdout.splitlines()[0])
+    assert (row["clusters"], row["points"], row["purity"]) == (6, 48, None)
+    assert isinstance(runner.invoke(app, ["evaluate", path, "--table", "2", "--cluster", "0"]).exception, StoreError)
 
 
 def test_what_was_evaluated_is_read_back_until_anything_changes(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ class Grouping:
         self._spoken: dict[tuple[str, ...], int] = {}  # without silence
 
     def add(self, fragments: Sequence[Fragment], clusters: Sequence[int], phones: Sequence[Word]) -> None:
-        """Take in one caption. fragments: (start, end) in seconds, each in the cluster beside it (the same one twice in a
-        cluster counts once); phones: everything in the caption, silence as SIL, in order and without overlap."""
+        """Take in one caption. fragments: (start, end) in seconds, each in the cluster beside it (the same one twice in
+        a cluster counts once); phones: everything in the caption, silence as SIL, in order and without overlap."""
         line = PhoneLine(phones)
         tokens: dict[tuple[float, float], int] = {}
         for (start, end), cluster in sorted(set(zip(fragments, clusters, strict=True))):

@@ -44,6 +44,13 @@ def test_half_of_a_short_phone_is_enough() -> None:
         assert counts.token_hits == hit
 
 
+def test_a_fragment_that_holds_no_phone_does_not_count() -> None:
+    inside = (0.51, 0.53)  # 20 ms of k are not enough
+    assert scores(inside, (0.5, 0.8)) == scores((0.5, 0.8))
+    assert scores(inside)["token_precision"] is None
+    assert scores((0.51, 0.55))["token_precision"] == 0.0
+
+
 def test_parts_of_words() -> None:
     found = scores((0.6, 1.1))  # a t SIL s
     assert found["boundary_precision"] == 0.0

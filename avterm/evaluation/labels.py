@@ -11,6 +11,7 @@ import numpy as np
 from avterm.corpus.words import Word
 
 SILENCE = "(silence)"
+UNKNOWN = "(unknown)"  # of a segment whose caption has no word times: it neither votes nor counts
 
 
 def segment_label(words: Sequence[Word], start: float, end: float, share: float = 0.3) -> str:
@@ -31,13 +32,13 @@ class ClusterQuality:
     """A cluster's label and how many of its members carry it."""
 
     label: str
-    size: int
+    size: int  # members whose caption has word times
     matching: int
     instances: int  # of the label in the whole data
 
     @property
     def purity(self) -> float:
-        """Matching share of the members; NaN for an empty cluster."""
+        """Matching share of the members; NaN where there are none."""
         return self.matching / self.size if self.size else float("nan")
 
     @property
@@ -55,13 +56,14 @@ def cluster_quality(
     labels: Sequence[str], assignment: np.ndarray, k: int, instances: Mapping[str, int]
 ) -> list[ClusterQuality]:
     """For each of k clusters: the label by majority vote over its members' label strings (ties: the first in the
-    alphabet), and its matching members: those whose own label holds it as whole words.
+    alphabet), and its matching members: those whose own label holds it as whole words. Sizes are of labelled members.
 
     labels: one a grounding; assignment: int (N,); instances: how often each label occurs in the whole data.
     """
     counts: list[Counter[str]] = [Counter() for _ in range(k)]
     for label, cluster in zip(labels, assignment.tolist(), strict=True):
-        counts[cluster][label] += 1
+        if label != UNKNOWN:
+            counts[cluster][label] += 1
     found = []
     for count in counts:
         if not count:

@@ -17,6 +17,7 @@ from avterm.evaluation.bootstrap import Bootstrap
 from avterm.evaluation.discovery import COUNTS, TermDiscovery, letters, with_silence
 from avterm.evaluation.labels import (
     SILENCE,
+    UNKNOWN,
     ClusterQuality,
     cluster_quality,
     contains,
@@ -32,7 +33,7 @@ from avterm.store.evaluation import labels_fingerprint, read_evaluation, remove_
 from avterm.store.run import Run
 from avterm.units import seconds_in
 
-_VERSION = 2  # of what is computed: another one evaluates again
+_VERSION = 3  # of what is computed: another one evaluates again
 
 
 @dataclass(frozen=True)
@@ -143,17 +144,20 @@ class _Evaluation:
             ],
             bool,
         )
+        told = np.array([label != UNKNOWN for label in truth.labels], bool)
         silent = np.array([label == SILENCE for label in truth.labels], bool)
         whole |= _finite(overall(quality, self.clusters.speech.variance))
-        whole["silence"] = float(silent.mean()) if len(silent) else None
+        whole["unlabelled"] = int((~told).sum()) or None
+        whole["silence"] = float(silent[told].mean()) if told.any() else None
         variance, filled = self.clusters.speech.variance, np.array([q.size > 0 for q in quality], bool)
         purity = np.array([q.purity for q in quality])
         whole["variance_purity_correlation"] = rank_correlation(variance[filled], purity[filled])
-        whole["nmi"] = normalised_mutual_information(truth.labels, self.assignment)
+        labelled = [label for label in truth.labels if label != UNKNOWN]
+        whole["nmi"] = normalised_mutual_information(labelled, self.assignment[told])
         whole |= localisation(truth)
         sure = Bootstrap(self.store.pair_count, self.config.bootstrap, self.config.seed)
-        sure.mean("purity", matches, self.owner)
-        sure.mean("silence", silent, self.owner)
+        sure.mean("purity", matches[told], self.owner[told])
+        sure.mean("silence", silent[told], self.owner[told])
         shown, bounded = truth.word >= 0, truth.bounded >= 0
         for name, values, rows in (
             ("pointing", truth.pointing, shown),
@@ -164,8 +168,9 @@ class _Evaluation:
                 sure.mean(name, values[rows], self.owner[rows])
         sure.mean_ratio("coverage", *self._covered(quality, matches))
         whole |= self._discovered(sure)
-        if len(set(self.speaker[self.speaker >= 0].tolist())) > 1:
-            whole |= speaker_scores(truth.labels, self.assignment, self.speaker, quality, matches)
+        speaker = np.where(told, self.speaker, -1)
+        if len(np.unique(speaker[speaker >= 0])) > 1:
+            whole |= speaker_scores(truth.labels, self.assignment, speaker, quality, matches)
         whole |= {f"{name}_interval": interval for name, interval in sure.intervals().items()}
 
     def _covered(self, quality: Sequence[ClusterQuality], matches: np.ndarray) -> tuple[csr_array, csr_array]:

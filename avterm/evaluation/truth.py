@@ -10,7 +10,7 @@ import numpy as np
 
 from avterm.corpus.boxes import TrueBox
 from avterm.corpus.words import Word
-from avterm.evaluation.labels import segment_label
+from avterm.evaluation.labels import UNKNOWN, segment_label
 from avterm.evaluation.localisation import locate
 from avterm.progress import Progress
 from avterm.store.groundings import Groundings
@@ -33,7 +33,10 @@ class Truth:
 
 
 def compare(store: Groundings, words: Words, boxes: Boxes, share: float, progress: Progress) -> Truth:
-    """Label and locate every grounding; `share` of a word's duration must lie inside a segment to label it."""
+    """Label and locate every grounding; `share` of a word's duration must lie inside a segment to label it.
+
+    Groundings of captions that are not among `words` are "(unknown)": nothing tells silence from what was not aligned.
+    """
     labels: list[str] = []
     names: dict[str, int] = {}
     word = np.full(len(store), -1, np.int32)
@@ -44,7 +47,11 @@ def compare(store: Groundings, words: Words, boxes: Boxes, share: float, progres
     sizes = np.concatenate([store.shard(i)["size"][:] for i in range(len(store.paths))]).astype(np.float64)
     with progress.step("label", store.pair_count) as step:
         for index, id in enumerate(store.ids):
-            spoken, shown = words.get(id, ()), boxes.get(id, ())
+            spoken, shown = words.get(id), boxes.get(id, ())
+            if spoken is None:
+                labels += [UNKNOWN] * int(offsets[index + 1] - offsets[index])
+                step.advance()
+                continue
             scale = np.tile(sizes[index], 2)
             for row in range(int(offsets[index]), int(offsets[index + 1])):
                 times = (seconds_in(int(segments[row, 0])), seconds_in(int(segments[row, 1])))

@@ -13,13 +13,21 @@ from avterm.cli.main import app
 from avterm.corpus.boxes import TrueBox, boxes_of
 from avterm.corpus.words import Word, words_of
 from avterm.errors import StoreError, UsageError
-from avterm.evaluation.labels import SILENCE, cluster_quality, contains, count_instances, overall, segment_label
+from avterm.evaluation.labels import (
+    SILENCE,
+    UNKNOWN,
+    cluster_quality,
+    contains,
+    count_instances,
+    overall,
+    segment_label,
+)
 from avterm.evaluation.localisation import locate
 from avterm.evaluation.stage import evaluate
 from avterm.evaluation.tables import render
 from avterm.progress import Silent
 from avterm.store.clusters import write_clusters
-from avterm.store.evaluation import evaluation_path, read_evaluation
+from avterm.store.evaluation import Labels, evaluation_path, read_evaluation
 from avterm.store.groundings import MODALITIES
 from avterm.store.shards import Shard
 from tests.synthetic import make_run
@@ -147,3 +155,18 @@ def test_localisation_is_by_word(tmp_path: Path) -> None:
     assert (found["token_f"], found["boundary_f"], found["type_f"], found["phones"]) == (1.0, 1.0, 1.0, "letters")
     assert found["silence"] == 0.0
     assert found["purity_across_speakers"] == 1.0
+
+
+def test_captions_without_word_times_do_not_count(tmp_path: Path) -> None:
+    run = make_run(tmp_path, media=False)
+    words = words_of(run.corpus)
+    del words["pair 0"]
+    found = evaluate(run, [6], words, {}, Silent())[6]
+    assert Labels(run).all()[:5] == [UNKNOWN] * 4 + ["castle"]
+    whole = found["overall"]
+    assert (whole["points"], whole["unlabelled"], whole["purity"], whole["silence"]) == (44, 4, 1.0, 0.0)
+    assert whole["coverage"] == 1.0
+    assert found["clusters"][0]["size"] == 8
+    nobody = evaluate(run, [6], {"another": []}, {}, Silent())[6]
+    assert nobody["overall"]["purity"] is None
+    assert nobody["clusters"][0]["label"] == ""

@@ -20,7 +20,7 @@ class Located:
     word: str | None
     pointing: bool
     iou: float
-    boundaries: bool | None  # both within 100 ms of the best-overlapping word's; None where no word overlaps
+    borders: tuple[bool, bool] | None  # start, end within 100 ms of the best-overlapping word's; None: none overlaps
 
 
 def locate(
@@ -48,9 +48,10 @@ def _iou(a: np.ndarray, b: tuple[float, float, float, float]) -> float:
     return both / (float((a[2] - a[0]) * (a[3] - a[1])) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
-def _bounded(segment: tuple[float, float], words: Sequence[Word]) -> bool | None:
+def _bounded(segment: tuple[float, float], words: Sequence[Word]) -> tuple[bool, bool] | None:
     overlaps = [min(segment[1], w.end) - max(segment[0], w.start) for w in words]
     if not overlaps or max(overlaps) <= 0:
         return None
     word = words[int(np.argmax(overlaps))]
-    return abs(segment[0] - word.start) <= TOLERANCE and abs(segment[1] - word.end) <= TOLERANCE
+    within = TOLERANCE + 1e-9  # 0.4 - 0.3 is more than 0.1
+    return abs(segment[0] - word.start) <= within, abs(segment[1] - word.end) <= within

@@ -15,6 +15,7 @@ from avterm.config import fingerprint
 from avterm.evaluation.agreement import normalised_mutual_information, rank_correlation
 from avterm.evaluation.bootstrap import Bootstrap
 from avterm.evaluation.discovery import COUNTS, TermDiscovery, letters, with_silence
+from avterm.evaluation.grouping import Grouping
 from avterm.evaluation.labels import (
     SILENCE,
     UNKNOWN,
@@ -33,7 +34,7 @@ from avterm.store.evaluation import labels_fingerprint, read_evaluation, remove_
 from avterm.store.run import Run
 from avterm.units import seconds_in
 
-_VERSION = 3  # of what is computed: another one evaluates again
+_VERSION = 4  # of what is computed: another one evaluates again
 
 
 @dataclass(frozen=True)
@@ -158,14 +159,12 @@ class _Evaluation:
         sure = Bootstrap(self.store.pair_count, self.config.bootstrap, self.config.seed)
         sure.mean("purity", matches[told], self.owner[told])
         sure.mean("silence", silent[told], self.owner[told])
-        shown, bounded = truth.word >= 0, truth.bounded >= 0
-        for name, values, rows in (
-            ("pointing", truth.pointing, shown),
-            ("iou", truth.iou, shown),
-            ("boundaries", truth.bounded, bounded),
-        ):
-            if rows.any():
-                sure.mean(name, values[rows], self.owner[rows])
+        shown = truth.word >= 0
+        if shown.any():
+            sure.mean("pointing", truth.pointing[shown], self.owner[shown])
+            sure.mean("iou", truth.iou[shown], self.owner[shown])
+        for name, values in truth.bounded().items():
+            sure.mean(name, values, self.owner[truth.bordered])
         sure.mean_ratio("coverage", *self._covered(quality, matches))
         whole |= self._discovered(sure)
         speaker = np.where(told, self.speaker, -1)
@@ -192,7 +191,8 @@ class _Evaluation:
 
     def _discovered(self, sure: Bootstrap) -> dict[str, Any]:
         """Scores of term discovery over the captions with word times."""
-        terms, segments, offsets = TermDiscovery(), self.store.column("segment")[:], self.store.offsets
+        terms, grouping = TermDiscovery(), Grouping(self.config.seed)
+        segments, offsets = self.store.column("segment")[:], self.store.offsets
         frames = np.concatenate([self.store.shard(i)["frames"][:] for i in range(len(self.store.paths))])
         counts = np.zeros((self.store.pair_count, len(COUNTS)))
         for index, id in enumerate(self.store.ids):
@@ -201,8 +201,10 @@ class _Evaluation:
                 continue
             end = seconds_in(int(frames[index]))
             phones = with_silence(self.known.phones[id], end) if self.known.phones else letters(words, end)
-            rows = segments[int(offsets[index]) : int(offsets[index + 1])].tolist()
-            added = terms.add([(seconds_in(a), seconds_in(b)) for a, b in rows], phones, words)
+            rows = slice(int(offsets[index]), int(offsets[index + 1]))
+            fragments = [(seconds_in(a), seconds_in(b)) for a, b in segments[rows].tolist()]
+            added = terms.add(fragments, phones, words)
+            grouping.add(fragments, self.assignment[rows].tolist(), phones)
             counts[index] = [getattr(added, name) for name in COUNTS]
         column = dict(zip(COUNTS, counts.T, strict=True))
         sure.ratio("boundary_precision", column["boundary_hits"], column["boundaries_found"])
@@ -210,7 +212,7 @@ class _Evaluation:
         sure.ratio("token_precision", column["token_hits"], column["tokens_found"])
         sure.ratio("token_recall", column["token_hits"], column["tokens_true"])
         sure.ratio("phone_coverage", column["phones_covered"], column["phones_true"])
-        return {"phones": "known" if self.known.phones else "letters", **terms.scores()}
+        return {"phones": "known" if self.known.phones else "letters", **terms.scores(), **grouping.scores()}
 
     def _rows(self, quality: Sequence[ClusterQuality] | None) -> list[dict[str, Any]]:
         """One a cluster, as the run's evaluation file has it."""

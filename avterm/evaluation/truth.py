@@ -29,7 +29,13 @@ class Truth:
     word: np.ndarray  # int32: index into `names`; -1 where no word of the label has a true box
     pointing: np.ndarray  # bool
     iou: np.ndarray  # float64
-    bounded: np.ndarray  # int8: 1 both borders within 100 ms of the word's, 0 not, -1 no word overlaps
+    bordered: np.ndarray  # bool: some word overlaps
+    borders: np.ndarray  # bool (N, 2): start, end within 100 ms of the word's
+
+    def bounded(self) -> dict[str, np.ndarray]:
+        """bool: of the segments that a word overlaps, those whose borders are the word's: both, the start, the end."""
+        borders = self.borders[self.bordered]
+        return {"boundaries": borders.all(axis=1), "boundary_starts": borders[:, 0], "boundary_ends": borders[:, 1]}
 
 
 def compare(store: Groundings, words: Words, boxes: Boxes, share: float, progress: Progress) -> Truth:
@@ -41,7 +47,7 @@ def compare(store: Groundings, words: Words, boxes: Boxes, share: float, progres
     names: dict[str, int] = {}
     word = np.full(len(store), -1, np.int32)
     pointing, iou = np.zeros(len(store), bool), np.zeros(len(store))
-    bounded = np.full(len(store), -1, np.int8)
+    bordered, borders = np.zeros(len(store), bool), np.zeros((len(store), 2), bool)
     offsets = store.offsets
     segments, fractions = store.column("segment")[:], store.column("box")[:].astype(np.float64)
     sizes = np.concatenate([store.shard(i)["size"][:] for i in range(len(store.paths))]).astype(np.float64)
@@ -60,14 +66,15 @@ def compare(store: Groundings, words: Words, boxes: Boxes, share: float, progres
                 if found.word is not None:
                     word[row] = names.setdefault(found.word, len(names))
                 pointing[row], iou[row] = found.pointing, found.iou
-                bounded[row] = -1 if found.boundaries is None else found.boundaries
+                if found.borders is not None:
+                    bordered[row], borders[row] = True, found.borders
             step.advance()
-    return Truth(labels, list(names), word, pointing, iou, bounded)
+    return Truth(labels, list(names), word, pointing, iou, bordered, borders)
 
 
 def localisation(truth: Truth) -> dict[str, Any]:
     """Pointing accuracy and mean IOU over the groundings whose label holds a word with a true box, also by word; and
-    the share of segments that end where their word ends. Without what is not known."""
+    the shares of segments that start and end where their word does. Without what is not known."""
     found: dict[str, Any] = {}
     shown = truth.word >= 0
     if shown.any():
@@ -86,7 +93,6 @@ def localisation(truth: Truth) -> dict[str, Any]:
             }
             for name, i in sorted((name, i) for i, name in enumerate(truth.names))
         }
-    bounded = truth.bounded[truth.bounded >= 0]
-    if len(bounded):
-        found["boundaries"] = float(bounded.mean())
+    if truth.bordered.any():
+        found |= {name: float(values.mean()) for name, values in truth.bounded().items()}
     return found

@@ -80,10 +80,11 @@ def test_localisation_by_hand() -> None:
     boxes = [TrueBox("dog", (0, 0, 10, 10)), TrueBox("cat", (20, 0, 30, 10))]
     box = np.array([5, 0, 15, 10])
     found = locate(box, (0.25, 1.15), "light", [*boxes, TrueBox("light", (0, 0, 10, 10))], WORDS)
-    assert (found.word, found.pointing, found.boundaries) == ("light", True, True)
+    assert (found.word, found.pointing, found.borders) == ("light", True, (True, True))
     assert found.iou == pytest.approx(50 / 150)
     assert not locate(box, (0.0, 0.3), "cat", boxes, WORDS).pointing
-    assert locate(box, (5.0, 6.0), SILENCE, boxes, WORDS).boundaries is None
+    assert locate(box, (5.0, 6.0), SILENCE, boxes, WORDS).borders is None
+    assert locate(box, (0.3, 1.31), "light", boxes, WORDS).borders == (True, False)  # exactly 100 ms, and 110
 
 
 def test_tables_in_every_format() -> None:
@@ -151,7 +152,9 @@ def test_localisation_is_by_word(tmp_path: Path) -> None:
     assert found["iou"] == pytest.approx(1.0, abs=1e-5)
     assert found["located"] == 48
     assert found["by_word"]["castle"]["count"] == 8
-    assert found["boundaries"] == 1.0
+    assert (found["boundaries"], found["boundary_starts"], found["boundary_ends"]) == (1.0, 1.0, 1.0)
+    assert found["boundary_starts_interval"] == [1.0, 1.0]
+    assert (found["grouping_f"], found["ned"], found["ned_pairs"], found["ned_drawn"]) == (1.0, 0.0, 168, 0)
     assert (found["token_f"], found["boundary_f"], found["type_f"], found["phones"]) == (1.0, 1.0, 1.0, "letters")
     assert found["silence"] == 0.0
     assert found["purity_across_speakers"] == 1.0

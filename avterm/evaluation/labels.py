@@ -100,6 +100,8 @@ def overall(clusters: Sequence[ClusterQuality], variance: np.ndarray, limit: flo
     """A row of Table 4: over the clusters whose variance is below `limit`.
 
     Purity is weighted by size; coverage is averaged over distinct labels, the clusters of one label taken together.
+    Clusters labelled "(silence)" count among clusters, points and in purity, but are no label and cover nothing: the
+    paper lists such clusters among its own, without a coverage, and does not say more.
     """
     chosen = [c for c, v in zip(clusters, variance, strict=True) if c.size and v < limit]
     points = sum(c.size for c in chosen)

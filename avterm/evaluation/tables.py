@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -118,7 +119,7 @@ def render(rows: Sequence[Row], format: str = "text") -> str:
         lines = [" & ".join(map(_tex, line)) + r" \\" for line in [keys, *cells]]
         body = "\n".join([lines[0], r"\midrule", *lines[1:]]) if lines else ""
         return f"\\begin{{tabular}}{{{'l' * len(keys)}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
-    widths = [max(len(line[i]) for line in [keys, *cells]) for i in range(len(keys))]
+    widths = [max(_width(line[i]) for line in [keys, *cells]) for i in range(len(keys))]
     right = _right(rows, keys)
     aligned = ("  ".join(map(_pad, line, widths, right)).rstrip() for line in [keys, *cells])
     return "".join(f"{line}\n" for line in aligned)
@@ -147,7 +148,14 @@ def _right(rows: Sequence[Row], keys: list[str]) -> list[bool]:
 
 
 def _pad(text: str, width: int, right: bool) -> str:
-    return text.rjust(width) if right else text.ljust(width)
+    space = " " * (width - _width(text))
+    return space + text if right else text + space
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: two for East Asian wide characters, none for marks over or under another."""
+    marks, wide = {"Mn", "Me"}, {"W", "F"}
+    return sum(0 if unicodedata.category(c) in marks else 1 + (unicodedata.east_asian_width(c) in wide) for c in text)
 
 
 _TEX = {character: f"\\{character}" for character in "&%$#_{}"}

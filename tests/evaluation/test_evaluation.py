@@ -101,6 +101,11 @@ def test_tables_in_every_format() -> None:
         render(rows, "html")
 
 
+def test_columns_stand_under_each_other_in_every_script() -> None:
+    rows = [{"label": label, "n": 1} for label in ("灯台", "e\u0301te\u0301", "abcd")]
+    assert render(rows) == "label  n\n灯台   1\ne\u0301te\u0301    1\nabcd   1\n"
+
+
 def test_command(tmp_path: Path) -> None:
     run = make_run(tmp_path, media=False)
     runner, path = CliRunner(), str(run.path)

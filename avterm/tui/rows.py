@@ -59,16 +59,18 @@ EVALUATED = ("label", "purity", "coverage", "speakers")
 
 
 def build_rows(clusters: Clusters, modality: str, evaluation: dict[str, Any] | None, curation: Curation | None,
-               other: Curation | None = None) -> list[ClusterRow]:  # fmt: skip
+               other: Curation | None = None, speakers: dict[int, int] | None = None) -> list[ClusterRow]:  # fmt: skip
     """A row for every cluster of a modality. For crops, the label is that of the most affine cluster of segments.
 
-    `other` is the curation of the other modality: the name of the linked cluster stands in for a label.
+    `other` is the curation of the other modality: the name of the linked cluster stands in for a label. `speakers`: how
+    many each cluster of segments has, where that was counted aside.
     """
     side = getattr(clusters, modality)
     speech = modality == "speech"
     affinity = clusters.affinity if speech else clusters.affinity.T  # (of the other, of this)
     linked = clusters.image_of_speech if speech else clusters.speech_of_image
     known = _by_cluster(evaluation)
+    counted = speakers or {}
     rows = []
     for number in range(len(side)):
         link = int(linked[number])
@@ -84,7 +86,7 @@ def build_rows(clusters: Clusters, modality: str, evaluation: dict[str, Any] | N
                 label=label,
                 purity=_number(facts.get("purity")) if speech else None,
                 coverage=_number(facts.get("coverage")) if speech else None,
-                speakers=_whole(facts.get("speakers")) if speech else None,
+                speakers=_whole(facts.get("speakers", counted.get(number))) if speech else None,
                 linked=link,
                 affinity=float(affinity[link, number]),
                 state=curation.state(number) if curation else "new",

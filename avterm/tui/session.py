@@ -12,17 +12,17 @@ import numpy as np
 
 from avterm import units
 from avterm.errors import AvtermError, BadInput, StoreError, UsageError
-from avterm.store.atomic import read_json
 from avterm.store.clusters import Clusters, Modality
 from avterm.store.curation import Curation, curation_path, make_edit
+from avterm.store.evaluation import Labels, read_evaluation
 from avterm.store.journal import Edit, Journal
 from avterm.store.run import Run
-from avterm.store.shards import Shard
 from avterm.tui.media import Media, Readers, spoken
 from avterm.tui.player import SPEEDS, Player, Recorder, Sound
 from avterm.tui.rows import ClusterRow, build_rows
 from avterm.tui.searcher import Searcher
 
+FEW_ROWS = 200_000  # groundings that are read through to count speakers
 OTHER = {"speech": "image", "image": "speech"}
 LETTER = {"speech": "S", "image": "I"}
 
@@ -58,7 +58,8 @@ class Session:
         self.order: list[int] = []  # clusters as the table shows them, for stepping from one to the next
         self._player: Player | None = None
         self._recorder: Recorder | None = None
-        self._labels: Shard | None = None
+        self._labels: Labels | None = None
+        self.speakers: dict[int, int] = {}
         self._searcher: Searcher | None = None
         self.writer = ThreadPoolExecutor(1, "avterm-curation")
         self.choose(k)
@@ -69,7 +70,8 @@ class Session:
             raise UsageError(f"{self.run.path}: no clusters of k = {k}; there are {self.run.ks}")
         self.clusters: Clusters = self.run.clusters(k)
         self.k = len(self.clusters.speech)
-        self.evaluation = self._evaluation()
+        self.evaluation = read_evaluation(self.run, self.k)
+        self.speakers = {}
         self.curation: dict[str, Curation] = {}
 
     def side(self, modality: str) -> Modality:
@@ -80,7 +82,7 @@ class Session:
     def rows(self, modality: str) -> list[ClusterRow]:
         """A row for every cluster."""
         mine, other = self.curation.get(modality), self.curation.get(OTHER[modality])
-        return build_rows(self.clusters, modality, self.evaluation, mine, other)
+        return build_rows(self.clusters, modality, self.evaluation, mine, other, self.speakers)
 
     def name(self, modality: str, cluster: int) -> str:
         """The cluster's name, or what was found as its label, or nothing."""
@@ -186,15 +188,26 @@ class Session:
     def label(self, row: int) -> str | None:
         """Blocks. The words of a segment, where they were evaluated."""
         if self._labels is None:
-            path = self.run.path / "evaluation" / "labels.h5"
-            if not path.exists():
-                return None
             try:
-                self._labels = Shard(path, "labels")
+                self._labels = Labels(self.run)
             except StoreError:
                 return None
-        values = self._labels["label"]
-        return values[row].decode("utf-8", "replace") if row < len(values) else None
+        return self._labels[row] if row < len(self._labels) else None
+
+    def count_speakers(self) -> dict[int, int]:
+        """Blocks. How many speakers each cluster of segments has; nothing where the corpus names none, or where the
+        run is so large that reading it through is left to `avterm evaluate`."""
+        groundings, side = self.run.groundings, self.clusters.speech
+        if len(groundings) > FEW_ROWS:
+            return {}
+        corpus = self.run.corpus
+        names = [corpus[id].speaker if id in corpus.index else None for id in groundings.ids]
+        number = {name: i for i, name in enumerate(sorted({n for n in names if n is not None}))}
+        of_pair = np.array([-1 if name is None else number[name] for name in names], np.int64)
+        speaker = of_pair[groundings.pair_of(np.arange(len(groundings)))]
+        found = np.unique(np.stack([side.assignment, speaker])[:, speaker >= 0], axis=1)
+        clusters, counts = np.unique(found[0], return_counts=True)
+        return dict(zip(clusters.tolist(), counts.tolist(), strict=True))
 
     def nearest(self, modality: str, cluster: int, limit: int = 12) -> list[tuple[int, float]]:
         """Blocks. Clusters with the nearest centroids, and how far away (squared) they are."""
@@ -252,13 +265,6 @@ class Session:
     def clips(self) -> Path:
         """Where segments are written to as WAV files."""
         return self.run.path / "clips"
-
-    def _evaluation(self) -> dict[str, Any] | None:
-        path = self.run.path / "evaluation" / f"k{self.k:05d}.json"
-        if not path.exists():
-            return None
-        value = read_json(path)
-        return value if isinstance(value, dict) else None
 
 
 def described(edit: Edit) -> str:

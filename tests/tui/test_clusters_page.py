@@ -14,6 +14,7 @@ from avterm.tui.screens.cluster import ClusterPage
 from avterm.tui.screens.clusters import ClustersPage
 from avterm.tui.screens.prompts import MergePrompt, TextPrompt
 from avterm.tui.widgets.table import Table
+from tests.synthetic import make_run
 from tests.tui.support import make_app, make_session, session_of, settle
 
 
@@ -142,6 +143,18 @@ async def test_another_k(session):
         await pilot.press("K")
         await settle(pilot)
         assert len(shown(app)) == 6
+
+
+async def test_speakers_are_counted_where_nothing_was_evaluated(tmp_path):
+    session = session_of(make_run(tmp_path, media=False))
+    app = make_app(session)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        for row in app.screen._shown:
+            rows = session.clusters.speech.members(row.cluster)
+            pairs = session.run.groundings.pair_of(rows)
+            assert row.speakers == len({int(p) % 3 for p in pairs})
+        assert "label" not in app.screen._columns
 
 
 async def test_playing_the_most_central_segment(session):

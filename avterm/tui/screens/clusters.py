@@ -57,6 +57,10 @@ class ClustersPage(CuratePage):
         if unplaced:
             self.tell(f"{len(unplaced)} decisions fit no cluster of k = {self.session.k}; see `avterm curate list`")
         self.refresh_decisions()
+        if not any(row.speakers is not None for row in self.session.rows("speech")):
+            self.session.speakers = await self.aside(self.session.count_speakers) or {}
+            if self.session.speakers:
+                self.reload()
 
     def reload(self) -> None:
         """Build the rows anew."""

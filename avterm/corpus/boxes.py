@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avterm.corpus.manifest import Corpus
+from avterm.corpus.reading import lines, parse_json, read_json
 from avterm.errors import BadInput
 
 
@@ -29,16 +29,14 @@ def boxes_of(corpus: Corpus, path: Path | None = None) -> dict[str, list[TrueBox
 
 def read_boxes(path: Path) -> dict[str, list[TrueBox]]:
     """From JSON lines `{"id", "boxes": [{"word", "box"}]}`, or one JSON object `{id: [{"word", "box"}]}`."""
+    path = Path(path)
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        if Path(path).suffix.lower() == ".jsonl":
-            records = [json.loads(line) for line in text.split("\n") if line.strip()]
+        if path.suffix.lower() == ".jsonl":
+            records = (parse_json(line, f"{path}:{number}") for number, line in lines(path))
             listed = {r["id"]: r["boxes"] for r in records}
         else:
-            listed = json.loads(text)
+            listed = read_json(path)
         return {str(id): [_box(item, f"{path}: {id}") for item in items] for id, items in listed.items()}
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BadInput(f"{path}: expected boxes as JSON, found: {error}") from None
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f'{path}: expected {{"id", "boxes": [{{"word", "box"}}]}} on every line') from None
 

@@ -6,20 +6,17 @@ them; Karpathy's `dataset.json`; COCO's caption files; and CSV, TSV or JSONL wit
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from avterm.corpus.manifest import SPLITS, Corpus
+from avterm.corpus.manifest import Corpus
+from avterm.corpus.reading import SPLIT_NAMES, lines, listed_images, read_json, read_rows, split_lists, split_named
 from avterm.errors import BadInput, Problem
 
 _IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k_images", "flickr30k-images")
-_SPLIT_WORDS = {"train": "train", "val": "val", "valid": "val", "dev": "val", "test": "test", "restval": "train"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +104,8 @@ def _from_corpus(source: Path, images: Path | None, problems: list[Problem]) -> 
 def _from_tokens(source: Path, images: Path | None, problems: list[Problem]) -> Iterator[Written]:
     splits = split_lists(source.parent)
     root = images or _image_root(source.parent)
-    for number, line in enumerate(read_utf8(source).split("\n"), 1):
-        if not line.strip():
-            continue
-        name, tab, text = line.rstrip("\r").partition("\t")
+    for number, line in lines(source):
+        name, tab, text = line.partition("\t")
         image, _, which = name.partition("#")
         if not tab or not which.strip().isdigit():
             problems.append(
@@ -127,18 +122,15 @@ def _from_tokens(source: Path, images: Path | None, problems: list[Problem]) -> 
 
 
 def _from_json(source: Path, images: Path | None, problems: list[Problem]) -> Iterator[Written]:
-    data = _json(read_utf8(source), str(source))
-    listed = data.get("images") if isinstance(data, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise BadInput(f"{source}: expected {{'images': [...]}} as in dataset.json or COCO's caption files")
+    listed, data = listed_images(source), read_json(source)
     root = images or _image_root(source.parent)
     if isinstance(data.get("annotations"), list):
-        yield from _from_coco(data, root, _split_named(source.stem) or "train")
+        yield from _from_coco(data, root, split_named(source.stem) or "train")
         return
     for item in listed:
         name = str(item.get("filename", ""))
         path = root / str(item.get("filepath", "")) / name
-        split = _SPLIT_WORDS.get(str(item.get("split", "train")), "train")
+        split = SPLIT_NAMES.get(str(item.get("split", "train")), "train")
         sentences = item.get("sentences")
         for number, sentence in enumerate(sentences if isinstance(sentences, list) else ()):
             text = str(sentence.get("raw", "")) if isinstance(sentence, dict) else str(sentence)
@@ -156,7 +148,7 @@ def _from_coco(data: dict[str, Any], root: Path, split: str) -> Iterator[Written
 def _from_table(source: Path, images: Path | None, problems: list[Problem]) -> Iterator[Written]:
     root = images or source.parent
     counts: dict[str, int] = {}
-    for number, row in _rows(source):
+    for number, row in read_rows(source, ("image", "text")):
         image, text = row.get("image") or "", row.get("text") or ""
         if not image:
             problems.append(
@@ -164,48 +156,9 @@ def _from_table(source: Path, images: Path | None, problems: list[Problem]) -> I
             )
             continue
         which = counts[image] = counts.get(image, -1) + 1
-        split = row.get("split") or "train"
-        if split not in SPLITS:
-            split = _SPLIT_WORDS.get(split.lower(), "train")
+        split = SPLIT_NAMES.get(row.get("split", "train").lower(), "train")
         id = row.get("id") or f"{_stem(image)}_{which}"
         yield Written(id, root / image, text.strip(), image, split, row.get("language") or None)
-
-
-def _rows(source: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    text = read_utf8(source)
-    if source.suffix.lower() == ".jsonl":
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                row = _json(line, f"{source}:{number}")
-                if not isinstance(row, dict):
-                    raise BadInput(f"{source}:{number}: expected a JSON object, found {type(row).__name__}")
-                yield number, {str(k): str(v) for k, v in row.items() if v is not None}
-        return
-    delimiter = "\t" if source.suffix.lower() == ".tsv" else ","
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        columns = list(table.fieldnames or ())
-        if not {"image", "text"} <= set(columns):
-            raise BadInput(f"{source}: expected the columns image and text, found {', '.join(columns) or 'none'}")
-        for row in table:
-            yield table.line_num, {k: v for k, v in row.items() if isinstance(k, str) and isinstance(v, str)}
-    except csv.Error as error:
-        raise BadInput(f"{source}:{table.line_num}: expected a table, found: {error}") from None
-
-
-def split_lists(folder: Path) -> dict[str, str]:
-    """The split of each image by the lists in `folder` (`*trainImages.txt`, `*devImages.txt` …), if there are any."""
-    splits: dict[str, str] = {}
-    for path in sorted(folder.glob("*mages.txt")):
-        split = _split_named(path.stem)
-        if split:
-            splits |= dict.fromkeys((line.strip() for line in read_utf8(path).split("\n") if line.strip()), split)
-    return splits
-
-
-def _split_named(stem: str) -> str | None:
-    low = stem.lower()
-    return next((split for word, split in _SPLIT_WORDS.items() if word in low), None)
 
 
 def _image_root(folder: Path) -> Path:
@@ -215,21 +168,6 @@ def _image_root(folder: Path) -> Path:
 def _stem(image: str) -> str:
     """The picture's name without its ending, folders kept, so that a/1.jpg and b/1.jpg differ."""
     return image.rsplit(".", 1)[0] if "." in image.rpartition("/")[2] else image
-
-
-def read_utf8(path: Path) -> str:
-    """The text of a file; BadInput with its path where it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: expected readable UTF-8, found: {error}") from None
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise BadInput(f"{where}: expected JSON, found: {error}") from None
 
 
 def in_language(written: Iterable[Written], language: str | None) -> list[Written]:

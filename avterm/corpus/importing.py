@@ -50,7 +50,9 @@ def import_corpus(
     image_roots = [options.images] if options.images else source.image_roots
     speech_roots = [options.speech] if options.speech else source.speech_roots
     folder.mkdir(parents=True, exist_ok=True)
-    pairs, problems, alignments = [], [], {}
+    pairs, problems, alignments = [], list(source.problems), {}
+    for problem in problems:
+        progress.problem(problem)
     seen: set[str] = set()
     with progress.step("import", len(source.records), "captions") as step:
         for record in source.records:

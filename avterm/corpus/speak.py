@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 import numpy as np
 
-from avterm.corpus.captions import Written, first_captions, in_language, read_utf8, read_written
+from avterm.corpus.captions import Written, first_captions, in_language, read_written
 from avterm.corpus.manifest import Corpus, Pair
 from avterm.corpus.parallel import spread
+from avterm.corpus.reading import lines, parse_json
 from avterm.corpus.recording import record, write_flac
 from avterm.corpus.synthesis import Voice
 from avterm.corpus.voices import voices_for
@@ -145,11 +146,8 @@ def _keep_boxes(source: Path, corpus: Corpus) -> None:
     if not path.is_file() or not (path.parent / "corpus.jsonl").is_file():
         return
     kept = []
-    for number, line in enumerate(read_utf8(path).split("\n"), 1):
-        try:
-            boxes = json.loads(line) if line.strip() else {}
-        except json.JSONDecodeError as error:
-            raise BadInput(f"{path}:{number}: expected one JSON object, found: {error}") from None
+    for number, line in lines(path):
+        boxes = parse_json(line, f"{path}:{number}")
         if isinstance(boxes, dict) and str(boxes.get("id")) in corpus.index:
             kept.append(line + "\n")
     write_text(corpus.boxes_path, "".join(kept))

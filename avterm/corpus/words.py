@@ -6,9 +6,6 @@ Read are CTM, Praat TextGrid (one file or a folder of them), ELAN .eaf, JSON lin
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,11 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from avterm.corpus.manifest import Corpus
+from avterm.corpus.reading import lines, parse_json, read_json, read_rows
 from avterm.corpus.tiers import read_eaf, read_textgrid
 from avterm.errors import BadInput
 
 NOISES = {"<spoken_noise>", "<unk>", "<eps>", "sil", "sp", "spn", "<sil>"}  # tokens of aligners, not words
-_MOST_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +80,10 @@ def _read_file(path: Path, tier: str | None) -> dict[str, list[Word]]:
     suffix = path.suffix.lower()
     if suffix in {".textgrid", ".eaf"}:
         return {path.stem: _tier_words(path, tier)}
-    text = _text(path)
-    if suffix == ".ctm":
-        return _grouped(_ctm(text, path))
-    if suffix == ".csv":
-        return _grouped(_csv(text, path))
-    if suffix == ".jsonl":
-        return _grouped(_jsonl(text, path))
-    if suffix == ".json":
-        return _grouped(_json(text, path))
+    readers = {".ctm": _ctm, ".csv": _csv, ".jsonl": _jsonl, ".json": _json}
+    if suffix in readers:
+        return _grouped(readers[suffix](path))
     raise BadInput(f"{path}: expected word times as .ctm, .TextGrid, .eaf, .jsonl, .json or .csv")
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise BadInput(f"{path}: is too large for word times ({path.stat().st_size} bytes)")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise BadInput(f"{path}: expected word times in UTF-8, found: {error}") from None
 
 
 def _grouped(rows: Iterator[tuple[str, list[Word]]]) -> dict[str, list[Word]]:
@@ -111,9 +93,9 @@ def _grouped(rows: Iterator[tuple[str, list[Word]]]) -> dict[str, list[Word]]:
     return found
 
 
-def _ctm(text: str, path: Path) -> Iterator[tuple[str, list[Word]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip() or line.startswith(";;"):
+def _ctm(path: Path) -> Iterator[tuple[str, list[Word]]]:
+    for number, line in lines(path):
+        if line.startswith(";;"):
             continue
         parts = line.split()
         if len(parts) < 5:
@@ -124,25 +106,20 @@ def _ctm(text: str, path: Path) -> Iterator[tuple[str, list[Word]]]:
         yield parts[0], words
 
 
-def _csv(text: str, path: Path) -> Iterator[tuple[str, list[Word]]]:
-    reader = csv.DictReader(io.StringIO(text))
-    missing = {"id", "word", "start", "end"} - set(reader.fieldnames or [])
-    if missing:
-        raise BadInput(f"{path}: expected columns id, word, start, end; missing {', '.join(sorted(missing))}")
-    for row in reader:
+def _csv(path: Path) -> Iterator[tuple[str, list[Word]]]:
+    for number, row in read_rows(path, ("id", "word", "start", "end")):
         words: list[Word] = []
-        _add(words, row["word"], row["start"], row["end"], f"{path}:{reader.line_num}")
-        yield row["id"], words
+        _add(words, row.get("word", ""), row.get("start"), row.get("end"), f"{path}:{number}")
+        yield row.get("id", ""), words
 
 
-def _jsonl(text: str, path: Path) -> Iterator[tuple[str, list[Word]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield from _record(_loads(line, f"{path}:{number}"), f"{path}:{number}")
+def _jsonl(path: Path) -> Iterator[tuple[str, list[Word]]]:
+    for number, line in lines(path):
+        yield from _record(parse_json(line, f"{path}:{number}"), f"{path}:{number}")
 
 
-def _json(text: str, path: Path) -> Iterator[tuple[str, list[Word]]]:
-    value = _loads(text, str(path))
+def _json(path: Path) -> Iterator[tuple[str, list[Word]]]:
+    value = read_json(path)
     records = value.get("data", value) if isinstance(value, dict) else value
     if isinstance(records, dict):
         records = [{"id": id, "words": words} for id, words in records.items()]
@@ -212,13 +189,6 @@ def _number(value: Any, where: str) -> float:
     if not math.isfinite(number):
         raise BadInput(f"{where}: expected a time in seconds, found {value!r}")
     return number
-
-
-def _loads(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise BadInput(f"{where}: expected JSON, found: {error}") from None
 
 
 def _names(corpus: Corpus) -> dict[str, str]:

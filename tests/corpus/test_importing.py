@@ -101,6 +101,28 @@ def test_tables(tmp_path: Path, kind: str) -> None:
     assert [(p.id, p.split, p.speaker) for p in corpus] == [("1", "train", "k"), ("2", "val", "k")]
 
 
+def test_rows_of_a_table_that_cannot_be_meant_are_named(tmp_path: Path) -> None:
+    source = tmp_path / "own" / "list.csv"
+    media(source.parent, "a.png", "1.wav", "2.wav")
+    rows = ['a.png,1.wav,train,"two\nlines"', ",2.wav,,", "a.png,2.wav,sometime,", "a.png,2.wav,,"]
+    source.write_text("image,speech,split,text\n" + "\n".join(rows) + "\n")
+    corpus, problems = imported(source)
+    assert [(p.id, p.text) for p in corpus] == [("1", "two\nlines"), ("2", None)]
+    assert [p.id for p in problems] == ["list.csv:4", "list.csv:5"]
+
+
+@pytest.mark.parametrize("text", ['{"images": 3}', "[]", '{"images": ["X.jpg"]}'])
+def test_a_karpathy_file_of_another_shape_is_named(tmp_path: Path, text: str) -> None:
+    source = tmp_path / "flickr"
+    media(source, "images/X.jpg", "wavs/X_0.wav")
+    (source / "wav2capt.txt").write_text("X_0.wav X.jpg #0\n")
+    (source / "dataset.json").write_text(text)
+    with pytest.raises(BadInput, match=r"dataset\.json"):
+        imported(source, format="flickr8k")
+    (source / "dataset.json").write_text('{"images": [{"filename": "X.jpg", "split": "val", "sentences": 4}]}')
+    assert [p.split for p in imported(source, format="flickr8k")[0]] == ["val"]
+
+
 def test_folder(tmp_path: Path) -> None:
     source = tmp_path / "field"
     media(source, "лес.jpg", "лес.wav", "b.jpg", "b_1.wav", "b_2.wav", "c.wav")

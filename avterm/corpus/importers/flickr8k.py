@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avterm.corpus.importers.record import Record, Source, first_existing, lines, load_json, split_of
+from avterm.corpus.importers.record import Record, Source, first_existing
+from avterm.corpus.reading import lines, listed_images, split_lists, split_named
 from avterm.errors import BadInput
 
 TOKEN_FILES = ("Flickr8k.token.txt", "captions.token.txt")
@@ -45,10 +46,11 @@ def _texts_and_splits(homes: list[Path]) -> tuple[dict[str, str], dict[str, str]
     splits: dict[str, str] = {}
     dataset = _find(homes, "dataset.json")
     if dataset is not None:
-        for image in load_json(dataset).get("images", []):
-            splits[image["filename"]] = split_of(str(image.get("split"))) or "train"
-            for place, sentence in enumerate(image.get("sentences", [])):
-                texts[f"{image['filename']}#{place}"] = str(sentence.get("raw", ""))
+        for image in listed_images(dataset):
+            name, sentences = str(image.get("filename")), image.get("sentences")
+            splits[name] = split_named(str(image.get("split"))) or "train"
+            for place, sentence in enumerate(sentences if isinstance(sentences, list) else ()):
+                texts[f"{name}#{place}"] = str(sentence.get("raw", "")) if isinstance(sentence, dict) else str(sentence)
     for name in TOKEN_FILES:
         path = _find(homes, name)
         for number, line in lines(path) if path else []:
@@ -57,10 +59,7 @@ def _texts_and_splits(homes: list[Path]) -> tuple[dict[str, str], dict[str, str]
                 raise BadInput(f"{path}:{number}: expected image#n, a tab and a text, found {line[:80]!r}")
             texts[key.strip()] = text.strip()
     for home in homes:
-        for path in sorted(home.glob("*Images.txt")):
-            split = split_of(path.name)
-            if split:
-                splits |= {line.strip(): split for _, line in lines(path)}
+        splits |= split_lists(home)
     return texts, splits
 
 

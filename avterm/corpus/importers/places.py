@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from avterm.corpus.importers.record import Record, Source, first_existing, lines, load_json, split_of, text_or_none
+from avterm.corpus.importers.record import Record, Source, first_existing, text_or_none
+from avterm.corpus.reading import lines, listed_images, read_json, split_named
 from avterm.errors import BadInput
 
 
@@ -18,19 +19,19 @@ def read_data_json(files: list[Path]) -> Source:
     image_roots: list[Path] = []
     speech_roots: list[Path] = []
     for path in files:
-        value = load_json(path)
+        value = read_json(path)
         if not isinstance(value, dict) or not isinstance(value.get("data"), list):
             raise BadInput(f"{path}: expected an object with a list under 'data'")
         folder = path.parent
         image_roots += _roots(folder, value.get("image_base_path"), ("images", "image", "."))
         speech_roots += _roots(folder, value.get("audio_base_path"), ("speech", "audio", "wavs", "."))
-        split = split_of(path.name)
+        split = split_named(path.stem)
         for place, item in enumerate(value["data"]):
             records += _items(item, split, f"{path}: item {place + 1}")
     folder = files[0].parent
     karpathy = first_existing(folder, "dataset_coco.json", "dataset.json")
     if karpathy is not None:
-        records = _resplit(records, load_json(karpathy))
+        records = _resplit(records, listed_images(karpathy))
     return Source(
         records,
         list(dict.fromkeys(image_roots)),
@@ -54,7 +55,7 @@ def read_old_places(folder: Path) -> Source:
             columns[name][parts[0]] = parts[1].strip()
     splits: dict[str, str] = {}
     for path in sorted([*folder.glob("lists/*"), *folder.glob("*.txt"), *home.glob("*_uttids")]):
-        split = split_of(path.name)
+        split = split_named(path.stem)
         if split and path.is_file():
             splits |= {line.strip(): split for _, line in lines(path)}
     records = [
@@ -97,11 +98,12 @@ def _items(item: Any, split: str | None, where: str) -> list[Record]:
     return records
 
 
-def _resplit(records: list[Record], karpathy: Any) -> list[Record]:
+def _resplit(records: list[Record], images: list[dict[str, Any]]) -> list[Record]:
     splits: dict[str, str] = {}
-    for image in karpathy.get("images", []) if isinstance(karpathy, dict) else []:
-        for sentence in image.get("sentids", []):
-            splits[str(sentence)] = split_of(str(image.get("split"))) or "train"
+    for image in images:
+        sentences = image.get("sentids")
+        for sentence in sentences if isinstance(sentences, list) else ():
+            splits[str(sentence)] = split_named(str(image.get("split"))) or "train"
     return [
         Record(
             **{**vars(r), "split": splits.get(r.id.rsplit("_", 1)[-1], r.split)}

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avterm.errors import BadInput
-
-SPLIT_NAMES = {
-    "train": "train", "training": "train", "restval": "train", "val": "val", "valid": "val", "validation": "val",
-    "dev": "val", "test": "test", "testing": "test", "dev_seen": "val", "dev_unseen": "test",
-}  # fmt: skip
+from avterm.errors import Problem
 
 
 @dataclass(frozen=True)
@@ -39,25 +32,7 @@ class Source:
     speech_roots: list[Path]
     words: Path | None = None
     boxes: Path | None = None
-
-
-def load_json(path: Path) -> Any:
-    """The value in a JSON file; BadInput in one line where it is not one."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BadInput(f"{path}: expected JSON, found: {error}") from None
-
-
-def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number, line) of the lines of a text file that are not empty."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: expected text in UTF-8, found: {error}") from None
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield number, line.rstrip("\r")
+    problems: list[Problem] = field(default_factory=list)  # records that could not even be read
 
 
 def text_or_none(value: Any) -> str | None:
@@ -68,12 +43,3 @@ def text_or_none(value: Any) -> str | None:
 def first_existing(folder: Path, *names: str) -> Path | None:
     """The first of these names that is a file in the folder."""
     return next((folder / n for n in names if (folder / n).is_file()), None)
-
-
-def split_of(name: str) -> str | None:
-    """The split that a file name speaks of: `SpokenCOCO_val.json` → val, `train_2020.json` → train."""
-    stem = Path(name).stem.lower()
-    for word in sorted(SPLIT_NAMES, key=len, reverse=True):
-        if word in stem:
-            return SPLIT_NAMES[word]
-    return None

@@ -2,59 +2,40 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from pathlib import Path
-from typing import Any
 
-from avterm.corpus.importers.record import SPLIT_NAMES, Record, Source, first_existing, lines, text_or_none
-from avterm.errors import BadInput
+from avterm.corpus.importers.record import Record, Source, first_existing
+from avterm.corpus.reading import SPLIT_NAMES, read_rows
+from avterm.errors import BadInput, Problem
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 SOUNDS = {".wav", ".flac", ".ogg", ".mp3"}
 
 
 def read_table(path: Path) -> Source:
-    """CSV, TSV or JSON lines with `image`, `speech` and any of `id, split, speaker, language, text`."""
-    suffix = path.suffix.lower()
-    rows: list[tuple[int, dict[str, Any]]] = []
-    if suffix == ".jsonl":
-        for number, line in lines(path):
-            try:
-                value = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                raise BadInput(f"{path}:{number}: expected one JSON object, found: {error}") from None
-            if not isinstance(value, dict):
-                raise BadInput(f"{path}:{number}: expected a JSON object, found {type(value).__name__}")
-            rows.append((number, value))
-    else:
-        text = [line for _, line in lines(path)]
-        reader = csv.DictReader(text, delimiter="\t" if suffix == ".tsv" else ",")
-        missing = {"image", "speech"} - set(reader.fieldnames or [])
-        if missing:
-            raise BadInput(f"{path}: expected columns image and speech; missing {', '.join(sorted(missing))}")
-        rows = [(reader.line_num, dict(row)) for row in reader]
-    records = []
-    for number, row in rows:
-        image, speech = text_or_none(row.get("image")), text_or_none(row.get("speech"))
+    """CSV, TSV or JSON lines with `image`, `speech` and any of `id, split, speaker, language, text`.
+
+    A row without its two files, or with a split that is none, is left out and named.
+    """
+    records, problems = [], []
+    for number, row in read_rows(path, ("image", "speech")):
+        image, speech, split = row.get("image"), row.get("speech"), row.get("split", "").lower()
         if image is None or speech is None:
-            raise BadInput(f"{path}:{number}: expected a file under 'image' and under 'speech'")
-        split = text_or_none(row.get("split"))
-        if split is not None and split.lower() not in SPLIT_NAMES:
-            raise BadInput(f"{path}:{number}: expected split train, val or test, found {split!r}")
-        records.append(
-            Record(
-                text_or_none(row.get("id")) or Path(speech).stem,
-                image,
-                speech,
-                SPLIT_NAMES[split.lower()] if split else None,
-                *(text_or_none(row.get(k)) for k in ("speaker", "language", "text")),
+            problems.append(
+                Problem(f"{path.name}:{number}", "malformed", "expected a file under 'image' and one under 'speech'")
             )
-        )
+        elif split and split not in SPLIT_NAMES:
+            problems.append(
+                Problem(f"{path.name}:{number}", "malformed", f"expected split train, val or test, found {split!r}")
+            )
+        else:
+            named = (row.get(key) for key in ("speaker", "language", "text"))
+            records.append(Record(row.get("id") or Path(speech).stem, image, speech, SPLIT_NAMES.get(split), *named))
     folder = path.parent
     words = first_existing(folder, "words.jsonl", "words.ctm")
-    return Source(records, [folder], [folder], words, first_existing(folder, "boxes.jsonl", "boxes.json"))
+    boxes = first_existing(folder, "boxes.jsonl", "boxes.json")
+    return Source(records, [folder], [folder], words, boxes, problems)
 
 
 def read_folder(folder: Path) -> Source:

@@ -52,7 +52,7 @@ class ModelConfig:
     scale_mels: bool = False  # divide each mel band by its deviation, after taking its mean away
     normalise_speech: bool = True
     normalise_image: bool = False
-    similarity: str = "mean"  # mean: inner product of the two means | misa | sisa | sima
+    similarity: str = "mean"  # mean: inner product of the two means | misa | sima | sisa | both: misa and sima
 
 
 @dataclass(frozen=True)

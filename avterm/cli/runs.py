@@ -20,13 +20,14 @@ def run_for(
     overrides: Overrides,
     features: Path | None = None,
     redo: bool = False,
+    retrain: bool = False,
 ) -> Run:
     """The run at `path`; begun with this corpus and these settings where there is none.
 
     An existing run keeps its corpus and its settings: other ones are refused with the choice spelled out. Settings
     that only later stages use (grounding, clustering, evaluation) may change at any time; with `redo`, so may those of
-    features from which nothing was trained yet. BadInput where the corpus of a new run cannot be read: nothing is
-    begun then.
+    features from which nothing was trained yet, and with `retrain` those of the model, which is then to be trained
+    afresh. BadInput where the corpus of a new run cannot be read: nothing is begun then.
     """
     if not (path / "run.toml").exists():
         if corpus is None:
@@ -44,10 +45,10 @@ def run_for(
         raise StoreError(f"{path}: reads its features from {run.features_path}, not from {features}")
     begun_anew = preset or config_file
     wanted = resolve(preset, config_file, overrides) if begun_anew else override(run.config, overrides, "--set")
-    return with_settings(run, wanted, redo)
+    return with_settings(run, wanted, redo, retrain=retrain)
 
 
-def with_settings(run: Run, wanted: Config, redo: bool = False, save: bool = True) -> Run:
+def with_settings(run: Run, wanted: Config, redo: bool = False, save: bool = True, retrain: bool = False) -> Run:
     """`run` with these settings; StoreError where they differ in what its features or its model were made from.
 
     Without `save` they are not written down: for a stage that may yet refuse them and writes them down itself.
@@ -59,11 +60,12 @@ def with_settings(run: Run, wanted: Config, redo: bool = False, save: bool = Tru
     old, new = to_tables(run.config), to_tables(wanted)
     for stage, made_by in _MADE_BY.items():
         changed = [k for k in old[stage] if old[stage][k] != new[stage][k]]
-        if changed and (trained if made_by == "train" else featured):
+        if changed and (trained and not retrain if made_by == "train" else featured):
             key = changed[0]
+            again = "train with --redo to replace the model, " if made_by == "train" else ""
             raise StoreError(
                 f"{run.path}: was made with {stage}.{key} = {old[stage][key]!r}, not {new[stage][key]!r}; "
-                f"begin another run (--features {run.features_path} shares its features), or delete this one"
+                f"{again}begin another run (--features {run.features_path} shares its features), or delete this one"
             )
     run.config = wanted
     if save:

@@ -70,7 +70,7 @@ def train(
     from avterm.training.loop import train as stage
 
     named = {"epochs": epochs, "batch": batch, "seed": seed, "patience": patience}
-    opened = run_for(run, corpus, preset, config, overrides(settings, training=named), features)
+    opened = run_for(run, corpus, preset, config, overrides(settings, training=named), features, retrain=redo)
     progress = reporter()
     speech, vision = opened.config.speech, opened.config.vision
     with locked(opened.path):

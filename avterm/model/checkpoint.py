@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from avterm.config import Config, ModelConfig, SpeechConfig, VisionConfig, override
+from avterm.config import Config, override
 from avterm.errors import ConfigError, StoreError
 from avterm.model.pair import PairModel
 from avterm.store.atomic import replacing
@@ -64,12 +64,6 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> PairModel:
     except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
         raise StoreError(f"{path}: expected a checkpoint of this version, found: {str(error)[:200]}") from None
     return model.to(device).eval()
-
-
-def checkpoint_front(path: Path) -> tuple[SpeechConfig, VisionConfig, ModelConfig]:
-    """The configuration of the front ends and the model that a checkpoint was trained with."""
-    config = _front(load_tensors(path)[1], path)
-    return config.speech, config.vision, config.model
 
 
 def _front(metadata: dict[str, Any], path: Path) -> Config:

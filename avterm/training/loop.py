@@ -26,7 +26,7 @@ from avterm.training.augment import mask_spectrogram
 from avterm.training.data import Batch, PairData, epoch_order, image_statistics, mel_statistics, prefetched
 from avterm.training.device import choose_device, uses_bf16
 from avterm.training.schedule import learning_rate
-from avterm.training.state import Place, load_state, save_state, write_history
+from avterm.training.state import Place, history_lines, load_state, save_state
 
 SAVE_EVERY_SECONDS = 300.0  # within an epoch, so that a machine that dies costs minutes, not an epoch
 
@@ -39,6 +39,7 @@ class Trainer:
         self.config = run.config.training
         self.device, self.train, self.val = device, train, val
         self.folder = run.path / "checkpoints"
+        self.metrics = run.path / "metrics.jsonl"
         self.fingerprint = training_fingerprint(run)
         self.bf16 = uses_bf16(self.config.precision, device)
         with torch.random.fork_rng(devices=[]):
@@ -85,6 +86,16 @@ class Trainer:
     def steps_per_epoch(self) -> int:
         """How many batches an epoch has."""
         return max(1, len(self.train) // self.config.batch)
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether recall has not risen for `patience` epochs."""
+        return 0 < self.config.patience <= self.place.epoch - 1 - self.place.best_epoch
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.place.epoch >= self.config.epochs or self.out_of_patience
 
     def one_epoch(self, step: Step, should_stop: Callable[[], bool]) -> bool:
         """The rest of the current epoch. False where it was asked to stop within; the state is then saved."""
@@ -137,9 +148,9 @@ class Trainer:
         place.epoch, place.step, place.loss_sum = place.epoch + 1, 0, 0.0
         save_model(self.folder / "last.safetensors", self.model, self.config_whole, weights)
         if better:
-            shutil.copyfile(self.folder / "last.safetensors", self.folder / ".best.part")
-            (self.folder / ".best.part").replace(self.folder / "best.safetensors")
-        self.save_state()
+            save_model(self.folder / "best.safetensors", self.model, self.config_whole, weights)
+        write_text(self.metrics, history_lines(place.history))
+        self.save_state()  # last: whoever is cut off before it does the epoch's end once more
         return {**row, "seconds": seconds}
 
     def validate(self, val: PairData, weights: dict[str, Tensor]) -> tuple[dict[str, float], dict[str, float]]:
@@ -197,7 +208,7 @@ def train(
     if trainer.resume():
         progress.note(f"going on after epoch {trainer.place.epoch}, step {trainer.place.step}")
     seconds = _epochs(run, trainer, progress, should_stop)
-    return _summary(run, trainer, seconds, finished=not should_stop())
+    return _summary(run, trainer, seconds, finished=trainer.done)
 
 
 def _epochs(run: Run, trainer: Trainer, progress: Progress, should_stop: Callable[[], bool]) -> float:
@@ -206,17 +217,15 @@ def _epochs(run: Run, trainer: Trainer, progress: Progress, should_stop: Callabl
     per_epoch = trainer.steps_per_epoch * min(config.batch, len(trainer.train))
     done = place.epoch * per_epoch + place.step * config.batch
     with progress.step("train", config.epochs * per_epoch, "pairs", done=done) as step:
-        while place.epoch < config.epochs and not should_stop():
+        while not trainer.done and not should_stop():
             start = time.monotonic()
             if not trainer.one_epoch(step, should_stop):
                 break
             row = trainer.close_epoch(time.monotonic() - start)
-            write_text(run.path / "metrics.jsonl", write_history(run.path, place.history))
             _to_tensorboard(run.path / "tensorboard", row)
             progress.note(_line(row, config.epochs))
-            if config.patience and place.epoch - 1 - place.best_epoch >= config.patience:
-                progress.note(f"stopped early: no better recall for {config.patience} epochs")
-                break
+    if trainer.out_of_patience:
+        progress.note(f"stopped early: no better recall for {config.patience} epochs")
     return time.monotonic() - began
 
 

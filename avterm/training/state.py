@@ -74,6 +74,6 @@ def load_state(
         raise StoreError(f"{path}: expected a training state of this version, found: {str(error)[:200]}") from None
 
 
-def write_history(path: Path, history: list[dict[str, Any]]) -> str:
-    """One JSON object an epoch, as metrics.jsonl holds them; the text is returned."""
+def history_lines(history: list[dict[str, Any]]) -> str:
+    """One JSON object an epoch, as metrics.jsonl holds them."""
     return "".join(json.dumps(row, sort_keys=True) + "\n" for row in history)

@@ -45,6 +45,8 @@ def test_from_corpus_to_recall(tmp_path: Path) -> None:
     assert runner.invoke(app, ["info", run]).exit_code == 0
     assert isinstance(runner.invoke(app, ["train", run, "--epochs", "9"]).exception, StoreError)
     assert isinstance(runner.invoke(app, ["train", str(tmp_path / "new")]).exception, UsageError)
+    result = runner.invoke(app, ["train", run, "--epochs", "3", "--redo", "--json"])
+    assert json.loads(result.stdout)["epochs"] == 3
     with locked(tmp_path / "run"):
         held = runner.invoke(app, ["ground", run])
     assert isinstance(held.exception, StoreError)

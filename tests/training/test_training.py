@@ -18,7 +18,7 @@ from avterm.retrieval.stage import retrieve
 from avterm.store.features import IMAGES, SPEECH, shard_path, write_features
 from avterm.store.run import Run
 from avterm.training.data import PairData, epoch_order, mel_statistics
-from avterm.training.loop import train
+from avterm.training.loop import Trainer, train
 from avterm.training.schedule import learning_rate
 
 
@@ -118,6 +118,38 @@ def test_training_learns_and_sees_no_words(tmp_path: Path) -> None:
     assert found["search"]["r5"] >= 0.5
     model = load_model(run.path / "checkpoints" / "best.safetensors")
     assert not model.training
+
+
+def test_patience_stops_and_stays_stopped(tmp_path: Path) -> None:
+    run = small_run(tmp_path, epochs=30, patience=1, learning_rate=0.0)
+    stopped = train(run, Silent())["epochs"]
+    assert stopped < 30
+    run.unfinish("train")  # as if it had died before it could say that it was done
+    assert train(Run.open(run.path), Silent())["epochs"] == stopped
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_cut_off_at_the_end_of_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    """Checkpoints are written, the state is not: the end of the epoch is done once more, with the same result."""
+    whole = small_run(tmp_path / "whole")
+    train(whole, Silent())
+    cut = small_run(tmp_path / "cut")
+    save = Trainer.save_state
+
+    def dying(trainer: Trainer) -> None:
+        if trainer.place.epoch == epoch:
+            raise KeyboardInterrupt
+        save(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save_state", dying)
+        with pytest.raises(KeyboardInterrupt):
+            train(cut, Silent())
+    train(Run.open(cut.path), Silent())
+    for name in ("last", "best"):
+        one, two = weights(whole, name), weights(cut, name)
+        assert all(torch.equal(one[k], two[k]) for k in one)
+    assert (whole.path / "metrics.jsonl").read_bytes() == (cut.path / "metrics.jsonl").read_bytes()
 
 
 def test_mel_statistics_are_over_all_frames(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import soxr
 
 from avterm.errors import BadInput
 from avterm.speech.wave import read_to_the_end, wave_header
+from avterm.store.incoming import existing_file
 from avterm.units import SAMPLE_RATE
 
 LONGEST_SECONDS = 6 * 3600.0  # a header that promises more is not believed
@@ -30,7 +31,7 @@ def read_audio(path: str | Path, rate: int = SAMPLE_RATE, longest: float = LONGE
     that are not finite. A WAV whose header does not know its length (0, or all ones, as streams write) is read to
     the end of the file.
     """
-    path = _existing(path)
+    path = existing_file(path, "a recording", MOST_BYTES)
     samples, found = _decode(path, longest)
     if not len(samples):
         raise BadInput(f"{path}: holds no samples")
@@ -50,25 +51,6 @@ def duration(path: str | Path) -> float:
     except (soundfile.LibsndfileError, RuntimeError, ValueError):
         pass
     return len(read_audio(path)) / SAMPLE_RATE
-
-
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise BadInput(f"{path}: expected a recording, found a folder")
-        if not path.is_file():
-            raise BadInput(f"{path}: no such file")
-        size = path.stat().st_size
-        with path.open("rb"):
-            pass
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be opened: {error}") from None
-    if size == 0:
-        raise BadInput(f"{path}: is empty (0 bytes)")
-    if size > MOST_BYTES:
-        raise BadInput(f"{path}: holds {size} bytes; at most {MOST_BYTES} are read")
-    return path
 
 
 def _decode(path: Path, longest: float) -> tuple[np.ndarray, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from avterm.errors import BadInput
+from avterm.store.incoming import existing_file
 
 MOST_PIXELS = 89_478_485  # Pillow's own limit, from which on it warns: 256 MiB of RGB
 MOST_BYTES = 1 << 30
@@ -39,19 +40,7 @@ def read_picture(path: str | Path) -> np.ndarray:
     CMYK, palettes, grey and 16-bit pictures are converted. Raises BadInput, in one line, where the file is missing,
     empty, truncated, no picture, a single pixel wide or high, or of more than 89 million pixels.
     """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise BadInput(f"{path}: expected a picture, found a folder")
-        if not path.is_file():
-            raise BadInput(f"{path}: no such file")
-        size = path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be opened: {error}") from None
-    if size == 0:
-        raise BadInput(f"{path}: is empty (0 bytes)")
-    if size > MOST_BYTES:
-        raise BadInput(f"{path}: holds {size} bytes; at most {MOST_BYTES} are read")
+    path = existing_file(path, "a picture", MOST_BYTES)
     try:
         with _open(path) as picture:
             _check_size(path, picture.size)

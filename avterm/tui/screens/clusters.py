@@ -15,7 +15,7 @@ from avterm.errors import printable
 from avterm.tui.keys import bindings
 from avterm.tui.messages import OpenCluster
 from avterm.tui.rows import COLUMNS, ClusterRow, cells, columns_of, filter_rows, sort_rows
-from avterm.tui.screens.page import CuratePage
+from avterm.tui.screens.page import ClusterListPage
 from avterm.tui.screens.prompts import TextPrompt
 from avterm.tui.session import OTHER, Session
 from avterm.tui.widgets.keybar import KeyBar
@@ -25,7 +25,7 @@ STRETCHED = ("name", "label")
 LEFT = ("name", "label", "state")
 
 
-class ClustersPage(CuratePage):
+class ClustersPage(ClusterListPage):
     """The first screen. Sorted by variance, lowest first, which needs no transcript (section 5)."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("clusters")
@@ -220,13 +220,3 @@ class ClustersPage(CuratePage):
             self._shown = []
             self.reload()
             await self._read_decisions()
-
-    def action_play(self) -> None:
-        """Play the most central segment of the cluster."""
-        if (subject := self.subject()) is not None:
-            self.run_worker(self._central(*subject), group="central", exclusive=True)
-
-    async def _central(self, modality: str, cluster: int) -> None:
-        member = await self.aside(self.session.central, modality, cluster)
-        if member is not None:
-            self.play(member)

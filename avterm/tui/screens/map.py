@@ -19,13 +19,13 @@ from avterm.tui.keys import bindings
 from avterm.tui.messages import OpenCluster
 from avterm.tui.points import map_path, neighbour, read_map
 from avterm.tui.rows import ClusterRow
-from avterm.tui.screens.page import CuratePage
+from avterm.tui.screens.page import ClusterListPage
 from avterm.tui.session import LETTER, Session
 from avterm.tui.widgets.keybar import KeyBar
 from avterm.tui.widgets.scatter import Point, Scatter
 
 
-class MapPage(CuratePage):
+class MapPage(ClusterListPage):
     """All clusters of a modality."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("map")
@@ -151,13 +151,3 @@ class MapPage(CuratePage):
         """Open the cluster."""
         if (subject := self.subject()) is not None:
             self.post_message(OpenCluster(*subject))
-
-    def action_play(self) -> None:
-        """Play the most central segment."""
-        if (subject := self.subject()) is not None:
-            self.run_worker(self._central(*subject), group="central", exclusive=True)
-
-    async def _central(self, modality: str, cluster: int) -> None:
-        member = await self.aside(self.session.central, modality, cluster)
-        if member is not None:
-            self.play(member)

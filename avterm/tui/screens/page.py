@@ -238,3 +238,17 @@ class CuratePage(Page):
     async def _again(self, work: Callable[[], Edit | None], done: str, nothing: str) -> None:
         edit = await self._write_down(work)
         self.tell(f"{done}: {described(edit)}" if edit is not None else nothing)
+
+
+class ClusterListPage(CuratePage):
+    """A screen that shows clusters to choose from, and lets the one under the cursor be heard."""
+
+    def action_play(self) -> None:
+        """Play the most central segment of the cluster."""
+        if (subject := self.subject()) is not None:
+            self.run_worker(self._central(*subject), group="central", exclusive=True)
+
+    async def _central(self, modality: str, cluster: int) -> None:
+        member = await self.aside(self.session.central, modality, cluster)
+        if member is not None:
+            self.play(member)

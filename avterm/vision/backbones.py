@@ -20,6 +20,8 @@ class Network(Protocol):
     name: str
     channels: int
     vector_size: int
+    mean: tuple[float, float, float]  # of the pixels it was trained on, out of 255
+    deviation: tuple[float, float, float]
 
     def map(self, pixels: Tensor) -> Tensor:
         """(B, h, w, channels)."""
@@ -34,8 +36,6 @@ class Network(Protocol):
 LOADERS: dict[str, Callable[[str], nn.Module]] = {"vgg16": load_vgg16, "efficientnet-lite0": load_efficientnet_lite0}
 _IDENTITIES = {"vgg16": vgg16_identity, "efficientnet-lite0": efficientnet_lite0_identity}
 _AT_ONCE = {"cpu": 4, "cuda": 64}  # pictures: on a processor more would fall out of its cache
-
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet; both networks were trained with them
 
 
 class Backbone:
@@ -52,8 +52,8 @@ class Backbone:
             self._network.channels,
             self._network.vector_size,
         )
-        self._mean = torch.tensor(_MEAN, device=device)[:, None, None] * 255
-        self._scale = 1 / (torch.tensor(_DEVIATION, device=device)[:, None, None] * 255)
+        self._mean = torch.tensor(self._network.mean, device=device)[:, None, None]
+        self._scale = 1 / torch.tensor(self._network.deviation, device=device)[:, None, None]
 
     def map(self, pixels: np.ndarray) -> Tensor:
         """uint8 (B, S, S, 3) → float32 (B, h, w, channels)."""

@@ -20,6 +20,7 @@ class EfficientNetLite0(nn.Module):
     name = "efficientnet-lite0"
     channels = 1280
     vector_size = 1280
+    mean, deviation = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)  # as the lite networks were trained, not ImageNet's
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,8 +55,9 @@ def load_efficientnet_lite0(weights: str = "") -> EfficientNetLite0:
 
 
 def efficientnet_lite0_identity(weights: str = "") -> str:
-    """Tells these weights from others."""
-    return weights if weights == "random" else file_identity(_path(weights))
+    """Tells these weights, and the pixels that they expect, from others."""
+    kept = weights if weights == "random" else file_identity(_path(weights))
+    return f"{kept} pixels {EfficientNetLite0.mean[0]:g} {EfficientNetLite0.deviation[0]:g}"
 
 
 def _path(weights: str) -> Path:

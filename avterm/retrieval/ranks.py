@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from avterm.training.world import World
+
 
 @dataclass(frozen=True)
 class Recall:
@@ -59,6 +61,14 @@ class RankCounter:
         for row, (picture, score) in enumerate(zip(own, true[:, 0], strict=True)):
             if score > self._best[picture]:
                 self._best[picture], self._best_row[picture] = score, start + row
+
+    def join(self, world: World) -> None:
+        """Between the passes, where several processes each saw some of the captions: what the others found."""
+        self.search = world.total(self.search)
+        best = world.largest(self._best)
+        mine = (self._best_row >= 0) & (self._best == best)
+        row = world.smallest(np.where(mine, self._best_row, len(self.own)))
+        self._best, self._best_row = best, np.where(row < len(self.own), row, -1)
 
     def second_pass(self, start: int, scores: np.ndarray, counts: np.ndarray) -> None:
         """Add to `counts` (pictures,) how many of these captions stand before each picture's best own one."""

@@ -17,13 +17,18 @@ from torch import Tensor
 from avterm.corpus.manifest import Corpus, Pair
 from avterm.errors import BadInput
 from avterm.store.features import FeatureStore
+from avterm.training.world import ALONE, World
 
 MEMORY_LIMIT = 6 << 30  # bytes of features that may be kept in memory; above it they are read batch by batch
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs, padded to the longest: mel (B, T, mels) raw, lengths (B,), features (B, …), images (B,) picture rows."""
+    """A minibatch, or this process's share of it: n of its B pairs, padded to the longest of all B.
+
+    mel (n, T, mels) raw, lengths (n,) frames, features (n, …) backbone output, images (B,) picture rows of all pairs,
+    which stay on the processor: impostors are drawn there.
+    """
 
     mel: Tensor
     lengths: Tensor
@@ -32,8 +37,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device; the copy overlaps with computing where memory is pinned."""
-        moved = (t.to(device, non_blocking=True) for t in (self.mel, self.lengths, self.features, self.images))
-        return Batch(*moved)
+        moved = (t.to(device, non_blocking=True) for t in (self.mel, self.lengths, self.features))
+        return Batch(*moved, self.images)
 
     def pinned(self) -> Batch:
         """The same in page-locked memory."""
@@ -83,14 +88,16 @@ class PairData:
             return self._features[places]
         return self.store.backbone[self.distinct[places]]
 
-    def batch(self, indices: np.ndarray, frames: int) -> Batch:
-        """The pairs at these indices, captions cut to `frames`."""
-        mels = [self.mel(int(i))[:frames] for i in indices]
+    def batch(self, indices: np.ndarray, frames: int, world: World = ALONE) -> Batch:
+        """The pairs at these indices, captions cut to `frames`; of several processes, each reads its share."""
+        mine = world.part(indices)
+        mels = [self.mel(int(i))[:frames] for i in mine]
         lengths = np.array([len(m) for m in mels], np.int64)
-        padded = np.zeros((len(mels), int(lengths.max(initial=1)), mels[0].shape[1]), np.float32)
+        longest = int(np.minimum(self.lengths[indices], frames).max(initial=1))
+        padded = np.zeros((len(mels), longest, self.store.mels.shape[1]), np.float32)
         for row, mel in zip(padded, mels, strict=True):
             row[: len(mel)] = mel
-        features = self.features(self.place[indices])
+        features = self.features(self.place[mine])
         tensors = (torch.from_numpy(padded), torch.from_numpy(lengths), torch.from_numpy(features).float())
         return Batch(*tensors, torch.from_numpy(self.image[indices]))
 
@@ -115,12 +122,12 @@ def epoch_order(lengths: np.ndarray, batch: int, seed: int, epoch: int, pool: in
 
 
 def prefetched(
-    data: PairData, batches: Sequence[np.ndarray], frames: int, pin: bool, depth: int = 3
+    data: PairData, batches: Sequence[np.ndarray], frames: int, pin: bool, world: World = ALONE, depth: int = 3
 ) -> Iterator[Batch]:
-    """The batches in order, read ahead by a thread so that computing never waits for the disk."""
+    """This process's share of the batches in order, read ahead by a thread: computing never waits for the disk."""
 
     def make(indices: np.ndarray) -> Batch:
-        made = data.batch(indices, frames)
+        made = data.batch(indices, frames, world)
         return made.pinned() if pin else made
 
     with ThreadPoolExecutor(1) as reader:
@@ -132,26 +139,41 @@ def prefetched(
             yield current
 
 
-def mel_statistics(data: PairData) -> tuple[np.ndarray, np.ndarray]:
+def mel_statistics(data: PairData, world: World = ALONE) -> tuple[np.ndarray, np.ndarray]:
     """(mels,) mean and deviation of each band over all frames of these pairs, in one pass, float64 inside."""
-    total, squares, count = 0.0, 0.0, 0
-    for i in range(len(data)):
-        mel = data.mel(i).astype(np.float64)
-        total, squares, count = total + mel.sum(0), squares + (mel**2).sum(0), count + len(mel)
-    mean = np.asarray(total) / max(count, 1)
-    variance = np.asarray(squares) / max(count, 1) - mean**2
+    moments = _Moments(data.store.mels.shape[1])
+    for i in world.part(np.arange(len(data))):
+        mel = data.mel(int(i)).astype(np.float64)
+        moments.add(mel.sum(0), (mel**2).sum(0), len(mel))
+    mean, variance = moments.over(world)
     return mean, np.sqrt(np.maximum(variance, 1e-6))
 
 
-def image_statistics(data: PairData, sample: int = 2000) -> tuple[np.ndarray, float]:
+def image_statistics(data: PairData, world: World = ALONE, sample: int = 2000) -> tuple[np.ndarray, float]:
     """(channels,) mean and overall deviation of the backbone's output over at most `sample` pictures, evenly spread."""
     places = np.unique(np.linspace(0, len(data.distinct) - 1, min(sample, len(data.distinct))).astype(np.int64))
-    total, squares, count = 0.0, 0.0, 0
-    for start in range(0, len(places), 64):
+    moments = _Moments(data.store.backbone.shape[-1])
+    for start in world.part(np.arange(0, len(places), 64)):
         values = data.features(places[start : start + 64]).astype(np.float32)
         flat = values.reshape(-1, values.shape[-1])
-        total, squares = total + flat.sum(0, dtype=np.float64), squares + np.square(flat).sum(0, dtype=np.float64)
-        count += len(flat)
-    mean = np.asarray(total) / max(count, 1)
-    variance = np.asarray(squares) / max(count, 1) - mean**2
+        moments.add(flat.sum(0, dtype=np.float64), np.square(flat).sum(0, dtype=np.float64), len(flat))
+    mean, variance = moments.over(world)
     return mean, float(np.sqrt(max(variance.mean(), 1e-6)))
+
+
+class _Moments:
+    """Sums of values and of their squares, (channels,) each, float64."""
+
+    def __init__(self, channels: int) -> None:
+        self.sums, self.count = np.zeros((2, channels)), 0
+
+    def add(self, values: np.ndarray, squares: np.ndarray, count: int) -> None:
+        self.sums += np.stack([values, squares])
+        self.count += count
+
+    def over(self, world: World) -> tuple[np.ndarray, np.ndarray]:
+        """(channels,) mean and variance of what all processes added."""
+        values, squares = world.total(self.sums)
+        count = max(int(world.total(np.array([self.count]))[0]), 1)
+        mean = values / count
+        return mean, squares / count - mean**2

@@ -5,10 +5,25 @@ from __future__ import annotations
 import torch
 
 from avterm.errors import ConfigError, UsageError
+from avterm.training.world import World
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """`auto` is the first CUDA device if there is one, else the CPU. UsageError where the device is not there."""
+def choose_device(name: str = "auto", world: World | None = None) -> torch.device:
+    """`auto` is the first CUDA device if there is one, else the CPU. UsageError where the device is not there.
+
+    Under torchrun (`world`; by default as the environment says) every process of a machine takes a CUDA device of its
+    own.
+    """
+    world = world or World.from_environment()
+    if world.size > 1 and name in {"auto", "cuda"} and torch.cuda.is_available():
+        if world.local_size > torch.cuda.device_count():
+            raise UsageError(
+                f"{world.local_size} processes on a machine with {torch.cuda.device_count()} CUDA devices; "
+                "start as many as there are devices, or give --device cpu"
+            )
+        return torch.device("cuda", world.local_rank)
+    if world.size > 1 and name.startswith("cuda:"):
+        raise UsageError(f"--device {name}: under torchrun each process takes its own device; give auto, cuda or cpu")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,4 +1,8 @@
-"""The training loop (section 3): reads top to bottom."""
+"""The training loop (section 3): reads top to bottom.
+
+Under torchrun every process runs it on its share of each minibatch and takes the same decisions; the first alone
+writes (`avterm.training.world`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -23,10 +28,20 @@ from avterm.retrieval.recall import recall
 from avterm.store.atomic import write_text
 from avterm.store.run import Run
 from avterm.training.augment import mask_spectrogram
-from avterm.training.data import Batch, PairData, epoch_order, image_statistics, mel_statistics, prefetched
+from avterm.training.data import (
+    MEMORY_LIMIT,
+    Batch,
+    PairData,
+    epoch_order,
+    image_statistics,
+    mel_statistics,
+    prefetched,
+)
 from avterm.training.device import choose_device, uses_bf16
 from avterm.training.schedule import learning_rate
+from avterm.training.spread import spread
 from avterm.training.state import Place, history_lines, load_state, save_state
+from avterm.training.world import ALONE, World
 
 SAVE_EVERY_SECONDS = 300.0  # within an epoch, so that a machine that dies costs minutes, not an epoch
 
@@ -34,23 +49,28 @@ SAVE_EVERY_SECONDS = 300.0  # within an epoch, so that a machine that dies costs
 class Trainer:
     """One training: the model, its optimiser, its place, and the folder that it writes to."""
 
-    def __init__(self, run: Run, train: PairData, val: PairData | None, device: torch.device) -> None:
+    def __init__(
+        self, run: Run, train: PairData, val: PairData | None, device: torch.device, world: World = ALONE
+    ) -> None:
         """Build the model of the run's configuration; seeded, so that the same run gives the same weights."""
         self.config = run.config.training
-        self.device, self.train, self.val = device, train, val
+        self.device, self.train, self.val, self.world = device, train, val, world
         self.folder = run.path / "checkpoints"
+        self.state = self.folder / "state.safetensors"
         self.metrics = run.path / "metrics.jsonl"
         self.fingerprint = training_fingerprint(run)
         self.bf16 = uses_bf16(self.config.precision, device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             self.model = PairModel(run.config.model, int(run.features.backbone.shape[-1]), run.config.speech.mels)
-        self.model.set_mel_statistics(*mel_statistics(train))
-        if run.config.model.similarity != "mean" or run.config.training.loss == "contrastive":
-            self.model.set_image_statistics(*image_statistics(train))
+        if not world.any(self.state.exists()):  # which holds them
+            self.model.set_mel_statistics(*mel_statistics(train, world))
+            if run.config.model.similarity != "mean" or run.config.training.loss == "contrastive":
+                self.model.set_image_statistics(*image_statistics(train, world))
         with torch.no_grad():
             self.model.log_scale.fill_(1.0 / self.config.temperature).log_()
         self.model.to(device)
+        self.scores = spread(self.model, self.config, world, min(self.config.batch, len(train)))
         self.optimiser = make_optimiser(self.model, self.config)
         self.average = {k: v.clone() for k, v in self.model.state_dict().items()} if self.config.average else {}
         self.place = Place()
@@ -60,12 +80,13 @@ class Trainer:
         """Forward, backward, update. Returns the loss a pair, detached, still on the device."""
         batch = batch.to(self.device)
         if self.config.spec_augment:
-            batch = mask_spectrogram(batch, self.model.mel_mean, generator)
+            batch = mask_spectrogram(batch, self.model.mel_mean, generator, self.world)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            scores = self.model.scores(batch.mel, batch.lengths, batch.features)  # (B, B)
-        loss = batch_loss(scores.float(), batch.images, self.model, self.config, generator)
+            scores = self.scores(batch.mel, batch.lengths, batch.features)  # (B, B); local impostors: (n, n)
+        images = batch.images if self.config.impostors == "global" else self.world.part(batch.images)
+        loss = batch_loss(scores.float(), images, self.model, self.config, generator)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * self.share_of_loss(len(images))).backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         if self.average:
             decay = min(self.config.average, (1 + self.optimiser_steps) / (10 + self.optimiser_steps))
@@ -75,7 +96,19 @@ class Trainer:
                 else:
                     self.average[name].copy_(value)
         per_pair = loss.detach()
-        return per_pair / len(batch.lengths) if self.config.loss == "impostor" else per_pair
+        return per_pair / len(images) if self.config.loss == "impostor" else per_pair
+
+    def share_of_loss(self, pairs: int) -> float:
+        """What this process's loss counts for in the mean that the gradients of all processes end in.
+
+        Global impostors: every process has the loss of the whole minibatch. Local ones: of its `pairs` alone, the sum
+        of which (Equation 1) or the mean over pairs (contrastive) makes that of the minibatch.
+        """
+        if self.world.size == 1 or self.config.impostors == "global":
+            return 1.0
+        if self.config.loss == "impostor":
+            return float(self.world.size)
+        return self.world.size * pairs / min(self.config.batch, len(self.train))
 
     @property
     def optimiser_steps(self) -> int:
@@ -101,10 +134,10 @@ class Trainer:
         """The rest of the current epoch. False where it was asked to stop within; the state is then saved."""
         config, place = self.config, self.place
         order = epoch_order(self.train.lengths, config.batch, config.seed, place.epoch, config.pool_batches)
-        batches = prefetched(self.train, order[self.place.step :], self.config.frames, pin=self.device.type == "cuda")
-        saved = time.monotonic()
-        for batch in batches:
-            if should_stop():
+        todo, pin = order[place.step :], self.device.type == "cuda"
+        saved, stop = time.monotonic(), self.world.any(should_stop())
+        for batch in prefetched(self.train, todo, config.frames, pin, self.world):
+            if stop:
                 self.save_state()
                 return False
             self.model.train()
@@ -115,23 +148,32 @@ class Trainer:
             with torch.random.fork_rng(devices=[], enabled=self.config_whole.model.dropout > 0):
                 if self.config_whole.model.dropout > 0:
                     torch.manual_seed(seed % (1 << 62))
-                loss = float(self.one_step(batch, generator))
+                computed = self.one_step(batch, generator)
+            stop = self.world.any(should_stop())  # processes agree while a GPU still computes
+            loss = self.loss_of_all(computed, len(batch.lengths))
             if loss != loss:
                 raise ConfigError(f"the loss became NaN in epoch {self.place.epoch + 1}; lower training.learning_rate")
             self.place.loss_sum += loss
             self.place.step += 1
-            step.advance(len(batch.lengths), loss=loss)
+            step.advance(len(batch.images), loss=loss)
             if time.monotonic() - saved > SAVE_EVERY_SECONDS:
                 self.save_state()
                 saved = time.monotonic()
         return True
+
+    def loss_of_all(self, loss: Tensor, pairs: int) -> float:
+        """The loss a pair of the whole minibatch, the same on every process."""
+        if self.world.size == 1 or self.config.impostors == "global":
+            return float(loss)
+        sums = self.world.total(np.array([float(loss) * pairs, pairs]))
+        return float(sums[0] / sums[1])
 
     def close_epoch(self, seconds: float) -> dict[str, Any]:
         """Validate, record the epoch, keep the best and the last checkpoint, and save the state."""
         place = self.place
         row: dict[str, Any] = {
             "epoch": place.epoch + 1,
-            "loss": place.loss_sum / max(place.step, 1),
+            "loss": self.world.of_first(place.loss_sum) / max(place.step, 1),
             "learning_rate": self.optimiser.param_groups[0]["lr"],
         }
         weights = self.average or dict(self.model.state_dict())
@@ -146,10 +188,11 @@ class Trainer:
             place.best, place.best_epoch = score, place.epoch
         place.history.append(row)
         place.epoch, place.step, place.loss_sum = place.epoch + 1, 0, 0.0
-        save_model(self.folder / "last.safetensors", self.model, self.config_whole, weights)
-        if better:
-            save_model(self.folder / "best.safetensors", self.model, self.config_whole, weights)
-        write_text(self.metrics, history_lines(place.history))
+        if self.world.first:
+            save_model(self.folder / "last.safetensors", self.model, self.config_whole, weights)
+            if better:
+                save_model(self.folder / "best.safetensors", self.model, self.config_whole, weights)
+            write_text(self.metrics, history_lines(place.history))
         self.save_state()  # last: whoever is cut off before it does the epoch's end once more
         return {**row, "seconds": seconds}
 
@@ -158,24 +201,25 @@ class Trainer:
         kept = {k: v.clone() for k, v in self.model.state_dict().items()} if self.average else None
         if kept is not None:
             self.model.load_state_dict(weights)
-        search, annotation = recall(self.model, val)
+        search, annotation = recall(self.model, val, world=self.world)
         if kept is not None:
             self.model.load_state_dict(kept)
         return search.as_dict(), annotation.as_dict()
 
     def save_state(self) -> None:
-        """So that training can go on exactly here."""
-        save_state(
-            self.folder / "state.safetensors", self.model, self.optimiser, self.average, self.place, self.fingerprint
-        )
+        """So that training can go on exactly here; the first process writes for all, as all have the same."""
+        if self.world.first:
+            save_state(self.state, self.model, self.optimiser, self.average, self.place, self.fingerprint)
 
     def resume(self) -> bool:
-        """Go on from a saved state, if there is one."""
-        path = self.folder / "state.safetensors"
-        if not path.exists():
-            return False
-        self.place = load_state(path, self.model, self.optimiser, self.average, self.fingerprint)
-        return True
+        """Go on from a saved state, if there is one. StoreError where not every process sees the same state."""
+        found = self.state.exists()
+        if found:
+            self.place = load_state(self.state, self.model, self.optimiser, self.average, self.fingerprint)
+        steps = np.array([self.optimiser_steps if found else -1])
+        if self.world.largest(steps)[0] != self.world.smallest(steps)[0]:
+            raise StoreError(f"{self.state}: not the same on every machine; all processes need the run's one folder")
+        return found
 
 
 def train(
@@ -184,11 +228,13 @@ def train(
     device: str = "auto",
     should_stop: Callable[[], bool] = lambda: False,
     redo: bool = False,
+    world: World = ALONE,
 ) -> dict[str, Any]:
     """Train the run's model on its corpus's `train` split, watched on `val`; returns the summary of the stage.
 
     Goes on where an interrupted training was; returns at once where it is done. StoreError where the run holds a
-    model of another configuration and not `redo`.
+    model of another configuration and not `redo`. Several processes (`avterm.training.world.joined`) all call this
+    with their `world`; one that is asked to stop stops all, after the same step.
     """
     key = training_fingerprint(run)
     done = run.stage("train")
@@ -197,14 +243,15 @@ def train(
             raise StoreError(f"{run.path}: holds a model trained with other settings or inputs; --redo replaces it")
         progress.note(f"{run.path}: already trained ({done['summary']['epochs']} epochs)")
         return done["summary"]
-    if redo:
+    if redo and world.first:
         run.unfinish("train")
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
-    pairs = PairData(run.corpus, run.features, ["train"])
+    world.wait()
+    memory = MEMORY_LIMIT // world.local_size
+    pairs = PairData(run.corpus, run.features, ["train"], memory)
     has_val = any(p.id in run.features.row for p in run.corpus.split("val"))
-    trainer = Trainer(
-        run, pairs, PairData(run.corpus, run.features, ["val"]) if has_val else None, choose_device(device)
-    )
+    val = PairData(run.corpus, run.features, ["val"], memory) if has_val else None
+    trainer = Trainer(run, pairs, val, choose_device(device, world), world)
     if trainer.resume():
         progress.note(f"going on after epoch {trainer.place.epoch}, step {trainer.place.step}")
     seconds = _epochs(run, trainer, progress, should_stop)
@@ -217,12 +264,13 @@ def _epochs(run: Run, trainer: Trainer, progress: Progress, should_stop: Callabl
     per_epoch = trainer.steps_per_epoch * min(config.batch, len(trainer.train))
     done = place.epoch * per_epoch + place.step * config.batch
     with progress.step("train", config.epochs * per_epoch, "pairs", done=done) as step:
-        while not trainer.done and not should_stop():
+        while not trainer.done and not trainer.world.any(should_stop()):
             start = time.monotonic()
             if not trainer.one_epoch(step, should_stop):
                 break
             row = trainer.close_epoch(time.monotonic() - start)
-            _to_tensorboard(run.path / "tensorboard", row)
+            if trainer.world.first:
+                _to_tensorboard(run.path / "tensorboard", row)
             progress.note(_line(row, config.epochs))
     if trainer.out_of_patience:
         progress.note(f"stopped early: no better recall for {config.patience} epochs")
@@ -239,18 +287,22 @@ def _summary(run: Run, trainer: Trainer, seconds: float, finished: bool) -> dict
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "precision": "bf16" if trainer.bf16 else "float32",
         "device": trainer.device.type,
+        "processes": trainer.world.size,
     }
     summary |= {k: best[k] for k in ("search_r10", "annotation_r10") if k in best}
-    if finished:
+    if finished and trainer.world.first:
         run.finish("train", trainer.fingerprint, summary)
     return {**summary, "seconds": round(seconds, 1), "finished": finished}
 
 
 def training_fingerprint(run: Run) -> str:
-    """Changes with anything that changes the weights."""
+    """Changes with anything that changes the weights; not with how many processes share the work."""
     config = run.config
+    training = asdict(config.training)
+    if training["impostors"] == "global":
+        del training["impostors"]  # as before there was a choice: runs of then go on
     return fingerprint(
-        "train", asdict(config.speech), asdict(config.vision), asdict(config.model), asdict(config.training),
+        "train", asdict(config.speech), asdict(config.vision), asdict(config.model), training,
         run.corpus.fingerprint,
     )  # fmt: skip
 
@@ -270,11 +322,12 @@ def make_optimiser(model: PairModel, config: TrainingConfig) -> torch.optim.Opti
 def batch_loss(
     scores: Tensor, images: Tensor, model: PairModel, config: TrainingConfig, generator: torch.Generator
 ) -> Tensor:
-    """The configured loss of one minibatch's (B, B) scores."""
+    """The configured loss of one minibatch's (B, B) scores; images: (B,), not on a GPU: impostors are drawn there."""
     if config.loss == "impostor":
-        by_image, by_speech = draw_impostors(images, generator), draw_impostors(images, generator)
-        return impostor_loss(scores, by_image, by_speech, config.margin)
+        drawn = [draw_impostors(images, generator).to(scores.device, non_blocking=True) for _ in range(2)]
+        return impostor_loss(scores, drawn[0], drawn[1], config.margin)
     if config.loss == "contrastive":
+        images = images.to(scores.device, non_blocking=True)
         return contrastive_loss(scores, images, model.log_scale.clamp(max=4.6).exp(), config.margin)
     raise ConfigError(f"training.loss: expected impostor or contrastive, found {config.loss!r}")
 

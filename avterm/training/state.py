@@ -64,7 +64,8 @@ def load_state(
         for key, value in tensors.items():
             if key.startswith("optimiser."):
                 _, index, name = key.split(".", 2)
-                state.setdefault(int(index), {})[name] = value
+                # into memory of its own: sums over what lies elsewhere in a cache line may round otherwise
+                state.setdefault(int(index), {})[name] = value.clone()
         for key, scalar in metadata["scalars"].items():
             index, name = key.split(".", 1)
             state.setdefault(int(index), {})[name] = scalar

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from avterm.clustering.kmeans import Rows, kmeans
+from avterm.clustering.kmeans import kmeans
+from avterm.clustering.source import Rows
 
 SAMPLE = 6000
 CANDIDATES = (5, 8, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from avterm.clustering.affinity import affinity
-from avterm.clustering.kmeans import KMeans, Rows, kmeans
+from avterm.clustering.kmeans import KMeans, kmeans
+from avterm.clustering.source import Rows
 from avterm.config import ClusteringConfig, fingerprint
 from avterm.errors import ConfigError, StoreError
 from avterm.progress import Progress

@@ -54,12 +54,22 @@ class Stacked:
             for start in range(0, dataset.shape[0], rows):
                 yield int(offset) + start, dataset[start : start + rows]
 
+    def read_into(self, start: int, out: np.ndarray) -> None:
+        """Read the rows from `start` on into `out`, as many as it has; contiguous, of the stored dtype and depth."""
+        stop = start + len(out)
+        for shard in range(int(np.searchsorted(self.offsets, start, side="right")) - 1, len(self._datasets)):
+            begin, end = (int(v) for v in self.offsets[shard : shard + 2])
+            low, high = max(start, begin), min(stop, end)
+            if begin >= stop:
+                break
+            if low < high:
+                self._datasets[shard].read_direct(
+                    out, np.s_[low - begin : high - begin], np.s_[low - start : high - start]
+                )
+
     def _read(self, start: int, stop: int) -> np.ndarray:
         out = np.empty((stop - start, *self.shape[1:]), self.dtype)
-        for dataset, offset in zip(self._datasets, self.offsets[:-1], strict=True):
-            low, high = max(start, offset), min(stop, offset + dataset.shape[0])
-            if low < high:
-                out[low - start : high - start] = dataset[low - offset : high - offset]
+        self.read_into(start, out)
         return out
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:

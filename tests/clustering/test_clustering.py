@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
-import torch
+from avterm_kernels import lloyd as lloyd_kernels
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.cluster import KMeans as Reference
 from typer.testing import CliRunner
 
 from avterm.cli.main import app
-from avterm.clustering import kmeans as module
+from avterm.clustering import affinity as affinity_module
+from avterm.clustering import source
+from avterm.clustering import start as start_module
 from avterm.clustering.affinity import affinity
 from avterm.clustering.choice import choose_k
 from avterm.clustering.kmeans import kmeans
+from avterm.clustering.lloyd import Lloyd
+from avterm.clustering.source import Source
+from avterm.engine import ahead
 from avterm.errors import BadInput, StoreError
 from avterm.store.run import Run
+from avterm.store.stacked import Stacked
 from tests.synthetic import make_run
 
 
@@ -26,30 +35,87 @@ def blobs(count: int, k: int, depth: int = 8, spread: float = 0.3, seed: int = 0
     return (centres[rng.integers(0, k, count)] + rng.normal(0, spread, (count, depth))).astype(np.float32)
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_same_as_scikit_learn_from_the_same_start(in_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = blobs(3000, 12, spread=1.5)
-    start = rows[:12].copy()
-    monkeypatch.setattr(module, "BLOCK", 517)
-    if not in_memory:
-        monkeypatch.setattr(module, "IN_MEMORY", 0)
-    ours = kmeans(rows, 12, iterations=200, tolerance=0.0, start=start)
-    theirs = Reference(12, init=start, n_init=1, max_iter=200, tol=0, algorithm="lloyd").fit(rows)
-    assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-4)
-    assert (ours.assignment == theirs.labels_).mean() > 0.999
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_same_as_scikit_learn_from_the_same_start(dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (blobs(3000, 12, spread=1.5) + 40).astype(dtype)  # far from the origin, where |x|² - 2xc + |c|² would cancel
+    start = rows[:12].astype(np.float32)
+    monkeypatch.setattr(source, "BLOCK", 517)
+    monkeypatch.setattr(source, "IN_MEMORY", 0)
+    theirs = Reference(12, init=start, n_init=1, max_iter=300, tol=0, algorithm="lloyd").fit(rows.astype(np.float32))
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        stacked = Stacked([file.create_dataset(name, data=rows[part]) for name, part in
+                           (("a", slice(0, 1100)), ("b", slice(1100, 1100)), ("c", slice(1100, None)))])  # fmt: skip
+        for kind in (rows, stacked):
+            ours = kmeans(kind, 12, iterations=300, tolerance=0.0, start=start)
+            assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-4)
+            assert (ours.assignment == theirs.labels_).mean() > 0.999
+            gaps = ((rows.astype(np.float64) - ours.centroid[ours.assignment]) ** 2).sum(1)
+            np.testing.assert_allclose(ours.distance, gaps, rtol=1e-4, atol=1e-4)
 
 
-def test_the_number_of_threads_changes_nothing() -> None:
-    rows, before = blobs(4000, 20, depth=33, spread=2), torch.get_num_threads()
+def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = blobs(4000, 20, depth=33, spread=2).astype(np.float16)
+    monkeypatch.setattr(source, "BLOCK", 300)
     results = []
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
-            results.append(kmeans(rows, 20, seed=3))
-    finally:
-        torch.set_num_threads(before)
+    for threads in (1, 3):
+        monkeypatch.setattr(ahead, "workers_here", lambda threads=threads: threads)
+        results.append(kmeans(rows, 20, seed=3))
     np.testing.assert_array_equal(results[0].centroid, results[1].centroid)
     np.testing.assert_array_equal(results[0].assignment, results[1].assignment)
+    np.testing.assert_array_equal(results[0].distance, results[1].distance)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 200), st.integers(1, 9), st.integers(1, 6), st.integers(0, 99), st.sampled_from([0.0, 1.0, 300.0])
+)
+def test_every_step_is_a_plain_step(count: int, k: int, depth: int, seed: int, away: float) -> None:
+    """Bounds may only save work: after any number of steps each row is with a centroid that none beats."""
+    rng = np.random.default_rng(seed)
+    rows = (rng.integers(-3, 4, (count, depth)) + away).astype(np.float32)  # many equal rows and tied centroids
+    walker = Lloyd(Source(rows), rng.normal(size=(k, depth)) + away)
+    for _ in range(6):
+        inertia, _ = walker.step()
+        gaps = ((rows[:, None].astype(np.float64) - walker.centroids[None]) ** 2).sum(2)
+        np.testing.assert_allclose(gaps[np.arange(count), walker.label], gaps.min(1), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(walker.gap, gaps.min(1), rtol=1e-3, atol=1e-3)
+        assert inertia == pytest.approx(walker.gap.sum(dtype=np.float64))
+        np.testing.assert_array_equal(walker.sizes, np.bincount(walker.label, minlength=k))
+        sums = np.zeros((k, depth))
+        np.add.at(sums, walker.label, rows)
+        np.testing.assert_allclose(walker.sums, sums, atol=1e-6)
+        moved = walker.centroids.copy()
+        some = rng.random(k) < 0.4  # a few move far, the others hardly
+        moved[some] += rng.normal(0, 1, (some.sum(), depth)).astype(np.float32)
+        walker.follow(moved + rng.normal(0, 1e-3, moved.shape).astype(np.float32))
+
+
+def test_bounds_save_most_of_the_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = blobs(4000, 30, depth=16, spread=1.0)
+    seen: list[int] = []
+    nearest = lloyd_kernels.nearest
+    monkeypatch.setattr(
+        lloyd_kernels, "nearest", lambda products, *rest: (seen.append(len(products)), nearest(products, *rest))[1]
+    )
+    found = kmeans(rows, 30, iterations=40, tolerance=0.0, start=rows[:30])
+    assert sum(seen) < 0.5 * len(rows) * (found.iterations + 1)
+
+
+def test_a_start_on_a_sample_is_as_good_as_steps_over_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = blobs(6000, 40, depth=12, spread=1.5)
+    whole = kmeans(rows, 20, 100, tolerance=1e-6, seed=1)
+    monkeypatch.setattr(start_module, "SMALLEST", 1500)
+    monkeypatch.setattr(start_module, "SAMPLE", 64)
+    sampled = kmeans(rows, 20, 100, tolerance=1e-6, seed=1)
+    assert sampled.inertia < whole.inertia * 1.03
+
+
+def test_rows_are_picked_in_the_order_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "BLOCK", 7)
+    rows = np.arange(60, dtype=np.float16).reshape(20, 3)
+    chosen = np.array([19, 0, 7, 6, 13, 7])
+    np.testing.assert_array_equal(Source(rows).pick(chosen), rows[chosen])
+    np.testing.assert_allclose(np.linalg.norm(Source(rows + 1, unit=True).pick(chosen), axis=1), 1, rtol=1e-5)
 
 
 def test_empty_clusters_take_the_farthest_rows() -> None:
@@ -84,9 +150,12 @@ def test_k_is_found_again_without_labels() -> None:
     assert choose_k(blobs(3000, 15, depth=32)) in (10, 15, 20)  # a split blob may be found again by chance
 
 
-def test_affinity_is_the_double_loop() -> None:
+@pytest.mark.parametrize("types", [(np.float16, np.float16), (np.float32, np.float32), (np.float16, np.float32)])
+def test_affinity_is_the_double_loop(types: tuple[type, type], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(affinity_module, "BLOCK", 17)
+    monkeypatch.setattr(source, "BLOCK", 17)
     rng = np.random.default_rng(0)
-    image, speech = (rng.normal(size=(60, 5)).astype(np.float16) for _ in range(2))
+    image, speech = (rng.normal(size=(60, 5)).astype(dtype) for dtype in types)
     a, b = rng.integers(0, 4, 60), rng.integers(0, 6, 60)
     expected = np.zeros((4, 6))
     for i in range(4):
@@ -95,6 +164,12 @@ def test_affinity_is_the_double_loop() -> None:
                 if a[n] == i and b[n] == j:
                     expected[i, j] += image[n].astype(np.float64) @ speech[n].astype(np.float64)
     np.testing.assert_allclose(affinity(image, speech, a, b, 4, 6), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_affinity_refuses_sides_that_do_not_agree() -> None:
+    rows, labels = np.ones((5, 3), np.float16), np.zeros(5, np.int32)
+    with pytest.raises(BadInput, match="as many crops as segments"):
+        affinity(rows, rows[:4], labels, labels, 1, 1)
 
 
 def test_command(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from avterm.errors import StoreError
+
+_ENDING = ".part"
+_swept: set[str] = set()  # folders that this process has cleared of what dead writers left
 
 
 @contextmanager
@@ -25,7 +29,9 @@ def replacing(path: Path, sync: bool = True) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+        _sweep(path.parent)
+        prefix = f".{path.name[:40]}.{_writer(os.getpid())}."
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=_ENDING)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -58,6 +64,36 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _writer(pid: int) -> str:
+    """A process as temporary files name it."""
+    host = "".join(c for c in socket.gethostname() if c.isascii() and (c.isalnum() or c == "-"))[:40]
+    return f"{host}+{pid}"
+
+
+def _sweep(folder: Path) -> None:
+    """Once per process and folder, remove the temporary files of processes of this machine that are no more."""
+    if str(folder) in _swept:
+        return
+    _swept.add(str(folder))
+    with os.scandir(folder) as entries:
+        left = [e.name for e in entries if e.name.startswith(".") and e.name.endswith(_ENDING)]
+    for name in left:
+        writer = name.split(".")[-3] if name.count(".") >= 4 else ""
+        pid = writer.rpartition("+")[2]
+        if pid.isdigit() and writer == _writer(int(pid)) and not _alive(int(pid)):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # another user's
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Put `text`, as UTF-8, at `path`, whole or not at all."""
     with replacing(path) as temporary:
@@ -71,7 +107,10 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """The value in a JSON file; StoreError in one line where it is not one."""
+    path = Path(path)
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path}: expected a file, found a folder, a pipe or a device")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, a number too long
         raise StoreError(f"{path}: expected readable JSON, found: {error}") from None

@@ -173,4 +173,7 @@ class Groundings:
 
 
 def _left_out(shard: Shard) -> list[Problem]:
-    return [Problem(*json.loads(text)) for text in shard.texts("left_out")]
+    try:
+        return [Problem(*json.loads(text)) for text in shard.texts("left_out")]
+    except (ValueError, TypeError, RecursionError):
+        raise StoreError(f"{shard.path}: 'left_out' is not as avterm writes it; run its stage again") from None

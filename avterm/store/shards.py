@@ -21,9 +21,11 @@ import numpy as np
 
 from avterm.errors import StoreError
 from avterm.store.atomic import replacing
+from avterm.store.layouts import misfit
 
 FORMAT = 1
 HEADER_BYTES = 4096
+_WHATEVER_H5PY_RAISES = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, MemoryError)
 _verified: set[tuple[str, int, int]] = set()
 
 
@@ -40,12 +42,15 @@ class Header:
 def write_shard(path: Path, header: Header, arrays: Mapping[str, np.ndarray | list[str]]) -> None:
     """Write `arrays` ({name: array, or list of strings}; names may hold `/`) as one shard, whole or not at all."""
     with replacing(Path(path)) as temporary:
-        with h5py.File(temporary, "w", userblock_size=HEADER_BYTES, libver="v110") as file:
-            for name, values in arrays.items():
-                if isinstance(values, list):
-                    file.create_dataset(name, data=_texts(values))
-                else:
-                    file.create_dataset(name, data=values)
+        try:
+            with h5py.File(temporary, "w", userblock_size=HEADER_BYTES, libver="v110") as file:
+                for name, values in arrays.items():
+                    if isinstance(values, list):
+                        file.create_dataset(name, data=_texts(values))
+                    else:
+                        file.create_dataset(name, data=values)
+        except RuntimeError as error:  # so h5py says that the disk refused to take what was kept back until the end
+            raise OSError(str(error).splitlines()[0]) from error
         seal(temporary, header)
 
 
@@ -55,6 +60,7 @@ def seal(path: Path, header: Header) -> None:
         "avterm": header.kind, "format": FORMAT, "rows": header.rows, "fingerprint": header.fingerprint,
         "crc32": _checksum(path), "bytes": path.stat().st_size, "info": header.info,
     }  # fmt: skip
+    line["header"] = _header_checksum(line)
     data = json.dumps(line, sort_keys=True).encode("ascii") + b"\n"
     if len(data) > HEADER_BYTES:
         raise StoreError(f"{path}: header of {len(data)} bytes does not fit {HEADER_BYTES}")
@@ -77,6 +83,7 @@ def verify(path: Path, kind: str) -> Header:
     if key not in _verified:
         if status.st_size != line.get("bytes") or _checksum(path) != line.get("crc32"):
             raise StoreError(f"{path}: damaged (checksum differs); delete this file and run its stage again")
+        _check_layout(path, header, status.st_size)
         _verified.add(key)
     return header
 
@@ -90,7 +97,7 @@ class Shard:
         self.header = verify(self.path, kind)
         try:
             self._file = h5py.File(self.path, "r")
-        except OSError as error:
+        except _WHATEVER_H5PY_RAISES as error:
             raise StoreError(f"{path}: could not be opened as HDF5: {error}") from None
 
     def __getitem__(self, name: str) -> h5py.Dataset:
@@ -109,7 +116,10 @@ class Shard:
 
     def texts(self, name: str) -> list[str]:
         """A whole array of strings."""
-        return [value.decode("utf-8", "surrogatepass") for value in self[name][:]]
+        try:
+            return [value.decode("utf-8", "surrogatepass") for value in self[name][:]]
+        except _WHATEVER_H5PY_RAISES as error:
+            raise StoreError(f"{self.path}: {name!r} cannot be read as text: {error}") from None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -132,6 +142,8 @@ def _texts(values: list[str]) -> np.ndarray:
 
 def _header(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise StoreError(f"{path}: expected a file, found a folder, a pipe or a device")
         with Path(path).open("rb") as file:
             block = file.read(HEADER_BYTES)
     except OSError as error:
@@ -140,8 +152,13 @@ def _header(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
         line = json.loads(block.split(b"\n", 1)[0])
         header = Header(str(line["avterm"]), int(line["rows"]), str(line["fingerprint"]), dict(line["info"]))
         version = int(line["format"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        summed = line.pop("header", None)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise StoreError(f"{path}: expected a store of avterm, found another kind of file") from None
+    counts = [header.rows, *(header.info[k] for k in ("pairs", "left_out") if k in header.info)]
+    good = all(isinstance(n, int) and 0 <= n < 1 << 48 for n in counts)
+    if not good or (summed is not None and summed != _header_checksum(line)):  # older shards have no sum of the header
+        raise StoreError(f"{path}: damaged (its first line); delete this file and run its stage again")
     if header.kind != kind:
         raise StoreError(f"{path}: expected {kind}, found {header.kind}")
     if version != FORMAT:
@@ -149,6 +166,20 @@ def _header(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
             f"{path}: expected store format {FORMAT}, found {version}; use the avterm that made it, or make it again"
         )
     return header, line
+
+
+def _check_layout(path: Path, header: Header, size: int) -> None:
+    try:
+        with h5py.File(path, "r") as file:
+            wrong = misfit(file, header.kind, header.rows, size)
+    except _WHATEVER_H5PY_RAISES as error:
+        wrong = f"cannot be read as HDF5 ({error})"
+    if wrong is not None:
+        raise StoreError(f"{path}: {wrong}; made by another version? run its stage again")
+
+
+def _header_checksum(line: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(line, sort_keys=True).encode("ascii"))
 
 
 def _checksum(path: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 from avterm.corpus.manifest import Corpus
 from avterm.corpus.reading import lines, parse_json, read_json
 from avterm.errors import BadInput
+
+_FARTHEST = 1e9  # pixels; NaN and infinity are beyond it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ def read_boxes(path: Path) -> dict[str, list[TrueBox]]:
 
 def _box(item: Any, where: str) -> TrueBox:
     values = item["box"]
-    if len(values) != 4 or not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
-        raise BadInput(f"{where}: expected x0 y0 x1 y1, found {str(values)[:60]}")
+    if len(values) != 4 or not all(isinstance(v, int | float) and abs(v) < _FARTHEST for v in values):
+        raise BadInput(f"{where}: expected x0 y0 x1 y1, found {values!r:.60}")
     x0, y0, x1, y1 = (float(v) for v in values)
     if x1 <= x0 or y1 <= y0:
         raise BadInput(f"{where}: box {values} is empty")

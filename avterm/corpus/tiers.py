@@ -7,13 +7,15 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from avterm.errors import BadInput
+from avterm.store.incoming import existing_file
 
 Intervals = list[tuple[float, float, str]]
-_MOST_BYTES = 256 << 20
+_MOST_BYTES = 32 << 20  # of hours of annotation, and what a file of so many numbers takes in memory is bearable
+_TIME = re.compile(r"[0-9]{1,15}")  # milliseconds
 _STRING = r'"((?:[^"]|"")*)"'
 _NUMBER = r"(-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
 _TOKEN = re.compile(rf"{_STRING}|{_NUMBER}")
-_BRACKET = re.compile(r"\[\s*\d*\s*\]")
+_BRACKET = re.compile(r"\[\s*(?:\d+\s*)?\]")  # linear: no run of spaces can be split in two ways
 
 
 def read_textgrid(path: Path) -> dict[str, Intervals]:
@@ -53,10 +55,9 @@ def read_textgrid(path: Path) -> dict[str, Intervals]:
 def read_eaf(path: Path) -> dict[str, Intervals]:
     """{tier: [(start s, end s, label)]} of an ELAN file's time-aligned annotations."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise BadInput(f"{path}: is too large for an ELAN file")
+        existing_file(path, "an ELAN file", _MOST_BYTES)
         root = ET.parse(path).getroot()
-    except (OSError, ET.ParseError, ValueError, RecursionError) as error:
+    except (OSError, ET.ParseError, ValueError, LookupError, RecursionError) as error:  # LookupError: the encoding
         raise BadInput(f"{path}: expected an ELAN file, found: {error}") from None
     slots = {s.get("TIME_SLOT_ID"): s.get("TIME_VALUE") for s in root.iter("TIME_SLOT")}
     tiers: dict[str, Intervals] = {}
@@ -64,7 +65,7 @@ def read_eaf(path: Path) -> dict[str, Intervals]:
         rows: Intervals = []
         for note in tier.iter("ALIGNABLE_ANNOTATION"):
             start, end = (slots.get(note.get(f"TIME_SLOT_REF{i}")) for i in (1, 2))
-            if start is None or end is None or not start.isdigit() or not end.isdigit():
+            if start is None or end is None or not _TIME.fullmatch(start) or not _TIME.fullmatch(end):
                 raise BadInput(f"{path}: annotation {note.get('ANNOTATION_ID')} has no time")
             rows.append((int(start) / 1000, int(end) / 1000, note.findtext("ANNOTATION_VALUE") or ""))
         if rows:
@@ -74,8 +75,7 @@ def read_eaf(path: Path) -> dict[str, Intervals]:
 
 def _decode(path: Path) -> str:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise BadInput(f"{path}: is too large for a TextGrid")
+        existing_file(path, "a TextGrid", _MOST_BYTES)
         data = path.read_bytes()
         if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             return data.decode("utf-16")

@@ -184,10 +184,10 @@ def _add(words: list[Word], word: Any, start: Any, end: Any, where: str) -> None
 def _number(value: Any, where: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise BadInput(f"{where}: expected a time in seconds, found {str(value)[:40]!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"{where}: expected a time in seconds, found {value!r:.40}") from None
     if not math.isfinite(number):
-        raise BadInput(f"{where}: expected a time in seconds, found {value!r}")
+        raise BadInput(f"{where}: expected a time in seconds, found {value!r:.40}")
     return number
 
 
@@ -196,8 +196,8 @@ def _names(corpus: Corpus) -> dict[str, str]:
     names: dict[str, str] = {}
     rules: list[Callable[[PurePosixPath], str]] = [
         lambda p: p.stem,
-        lambda p: p.with_suffix("").as_posix(),
-        lambda p: PurePosixPath(*p.with_suffix("").parts[1:]).as_posix(),
+        lambda p: (p.parent / p.stem).as_posix(),
+        lambda p: PurePosixPath(*(p.parent / p.stem).parts[1:]).as_posix(),
     ]
     for pair in corpus:
         for rule in rules:

@@ -140,6 +140,7 @@ class Config:
 
 
 Overrides = dict[str, dict[str, Any]]
+_LARGEST = 1 << 62
 
 
 def presets() -> list[str]:
@@ -169,18 +170,20 @@ def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file; ConfigError with its path where it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, a number too long
         raise ConfigError(f"{path}: expected a readable TOML file, found: {error}") from None
 
 
 def override(config: Config, tables: Overrides, source: str) -> Config:
     """`config` with the values of `tables` ({stage: {key: value}}) in place; `source` is named in errors."""
     stages = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    if not isinstance(tables, dict):
+        raise ConfigError(f"{source}: expected tables of settings, found {tables!r:.80}")
     for stage, values in tables.items():
         if stage not in stages:
             raise ConfigError(f"{source}: stage {stage!r} is not known{_nearest(stage, list(stages))}")
         if not isinstance(values, dict):
-            raise ConfigError(f"{source}: [{stage}] must be a table of keys, found {values!r}")
+            raise ConfigError(f"{source}: [{stage}] must be a table of keys, found {values!r:.80}")
         stages[stage] = _override_stage(stages[stage], values, f"{source}: [{stage}]")
     return Config(**stages)
 
@@ -193,7 +196,7 @@ def parse_setting(text: str) -> Overrides:
         raise ConfigError(f"--set {text!r}: expected stage.key=value, as in training.epochs=20")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = value
     return {stage: {key: parsed}}
 
@@ -226,13 +229,18 @@ def _coerce(value: Any, kind: Any, where: str) -> Any:
         item = typing.get_args(kind)[0]
         values = value if isinstance(value, list | tuple) else [value]
         return tuple(_coerce(v, item, where) for v in values)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST:
         return float(value)
     if kind is str and value is None:
         return ""
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+    if isinstance(value, kind) and not (kind in (int, float) and not _sensible(value)):
         return value
-    raise ConfigError(f"{where}: expected {kind.__name__}, found {value!r}")
+    raise ConfigError(f"{where}: expected {kind.__name__}, found {str(value)!r:.80}")
+
+
+def _sensible(value: Any) -> bool:
+    """Whether a number is one that arrays can be counted in: no truth value, no NaN, not beyond 64 bits."""
+    return not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -46,12 +46,14 @@ class Corpus:
         if path.is_dir():
             path = path / "corpus.jsonl"
         try:
+            if path.exists() and not path.is_file():
+                raise BadInput(f"{path}: expected a file, found a pipe or a device")
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise BadInput(
                 f"{path}: no corpus here; make one with `avterm corpus import` or `avterm corpus demo`"
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise BadInput(f"{path}: expected a corpus in UTF-8, found: {error}") from None
         pairs, seen = [], set()
         for number, line in enumerate(text.split("\n"), 1):
@@ -116,7 +118,7 @@ class Corpus:
 def _parse(line: str, where: str) -> Pair:
     try:
         record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{where}: expected one JSON object, found: {error}") from None
     if not isinstance(record, dict):
         raise BadInput(f"{where}: expected a JSON object, found {type(record).__name__}")

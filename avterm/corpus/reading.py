@@ -21,6 +21,8 @@ _MOST_BYTES = 4 << 30
 def read_utf8(path: Path) -> str:
     """The text of a file, without a byte order mark; BadInput with its path where it cannot be read."""
     try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path}: expected a file, found a folder, a pipe or a device")
         if path.stat().st_size > _MOST_BYTES:
             raise BadInput(f"{path}: holds {path.stat().st_size} bytes; at most {_MOST_BYTES} are read")
         return path.read_text(encoding="utf-8-sig")
@@ -39,7 +41,7 @@ def parse_json(text: str, where: str) -> Any:
     """The value of a JSON text; BadInput where it is none."""
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no JSON, or a number of too many digits
         raise BadInput(f"{where}: expected JSON, found: {error}") from None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import time
 import uuid
@@ -23,6 +24,7 @@ from avterm.store.atomic import sync_folder
 KINDS = ("name", "state", "note", "merge", "split", "restore")
 STATES = ("new", "accepted", "rejected")
 MODALITIES = ("speech", "image")
+_LARGEST = 1 << 31
 LONGEST = 10_000  # characters of a name or note; longer ones are refused
 
 
@@ -100,6 +102,8 @@ def _check(edit: Edit, where: str) -> None:
         raise BadInput(f"{where}: expected the member to {edit.kind} under 'member'")
     if edit.cluster < 0 or edit.k < 1:
         raise BadInput(f"{where}: expected a cluster of 0 or more and a k of 1 or more")
+    if max(edit.cluster, edit.k, abs(edit.into)) >= _LARGEST or not math.isfinite(edit.time):
+        raise BadInput(f"{where}: expected numbers that clusters and times can have")
     if len(edit.value) > LONGEST:
         raise BadInput(f"{where}: a {edit.kind} of {len(edit.value)} characters; {LONGEST} at most")
 
@@ -117,7 +121,7 @@ def _anchor(value: Any, where: str) -> Anchor:
         isinstance(value, list)
         and len(value) == 4
         and isinstance(value[0], str)
-        and all(isinstance(v, int) and not isinstance(v, bool) for v in value[1:])
+        and all(isinstance(v, int) and not isinstance(v, bool) and abs(v) < _LARGEST for v in value[1:])
     )
     if not good:
         raise BadInput(f"{where}: expected [pair id, first frame, end frame, row], found {value!r:.60}")
@@ -143,6 +147,8 @@ class Journal:
     def history(self) -> History:
         """Replay the file: an `undo` takes back the last edit in force, a new edit ends what `redo` can bring back."""
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise StoreError(f"{self.path}: expected a file, found a folder, a pipe or a device")
             data = self.path.read_bytes()
         except FileNotFoundError:
             return History()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+_LONGEST_LINE = 2000  # characters
+
 
 class AvtermError(Exception):
-    """An error that a user can act on. Its message is one printable line; the command line exits 1."""
+    """An error that a user can act on. Its message is one printable, bounded line; exit code 1."""
 
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(_bounded(printable(message)))
 
 
 class UsageError(AvtermError):
@@ -33,6 +35,11 @@ class StoreError(AvtermError):
     """A store that is missing, damaged, of another version, or made from other inputs."""
 
 
+def _bounded(line: str) -> str:
+    """What was found may be a file's whole content; its beginning and end tell which."""
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 210]} [...] {line[-200:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that was left out or repaired: whose id, which kind (one word), and a line that explains it."""
@@ -42,7 +49,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return printable(f"{self.id}: {self.kind}: {self.message}")
+        return _bounded(printable(f"{self.id}: {self.kind}: {self.message}"))
 
 
 def printable(text: str) -> str:

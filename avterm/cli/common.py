@@ -38,13 +38,16 @@ state = State()
 
 
 def emit(value: Any) -> None:
-    """One JSON object on a line of stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain) + "\n")
+    """One JSON object on a line of stdout; what would move the cursor of a terminal is escaped, as JSON allows."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+    if printable(text) != text:
+        text = "".join(c if printable(c) == c else json.dumps(c)[1:-1] for c in text)
+    sys.stdout.write(f"{text}\n")
 
 
 def say(text: str = "") -> None:
-    """A line of a result on stdout."""
-    sys.stdout.write(f"{text}\n")
+    """A result on stdout, lines of text in which nothing moves the cursor of a terminal."""
+    sys.stdout.write("".join(f"{printable(line)}\n" for line in text.split("\n")))
 
 
 def overrides(settings: Iterable[str] | None, **named: dict[str, Any]) -> Overrides:

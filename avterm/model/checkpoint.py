@@ -36,7 +36,10 @@ def load_tensors(path: Path, device: str | torch.device = "cpu") -> tuple[dict[s
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         if head.get("avterm") != FORMAT:
             raise StoreError(f"{path}: expected a checkpoint of avterm, found other safetensors")
-        return tensors, json.loads(head["metadata"])
+        metadata = json.loads(head["metadata"])
+        if not isinstance(metadata, dict):
+            raise StoreError(f"{path}: expected a checkpoint, found: metadata {metadata!r:.60}")
+        return tensors, metadata
     except FileNotFoundError:
         raise StoreError(f"{path}: no checkpoint here; train one with `avterm train`") from None
     except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
@@ -59,9 +62,14 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> PairModel:
         config, size = _front(metadata, path), int(metadata["image_size"])
         if not 0 < size <= 1 << 20 or not 0 < config.model.embedding <= 1 << 16 or not 0 < config.model.width <= 64:
             raise StoreError(f"{path}: the checkpoint's sizes are out of any sensible range")
+        with torch.device("meta"):  # shapes without memory: a model that the file cannot fill is never built
+            expected = PairModel(config.model, size, config.speech.mels).state_dict()
+        wrong = [k for k, v in expected.items() if k not in tensors or tensors[k].shape != v.shape]
+        if wrong:
+            raise StoreError(f"{path}: holds no {wrong[0]!r} of shape {tuple(expected[wrong[0]].shape)}")
         model = PairModel(config.model, size, config.speech.mels)
         model.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, ConfigError) as error:
         raise StoreError(f"{path}: expected a checkpoint of this version, found: {str(error)[:200]}") from None
     return model.to(device).eval()
 

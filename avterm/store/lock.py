@@ -29,8 +29,11 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError:
             yield  # a file system without locks: go on, as every write is whole or not at all
             return
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        except OSError:
+            pass  # on a full disk the lock holds all the same; only its holder's name is not known to others
         yield
     finally:
         os.close(handle)

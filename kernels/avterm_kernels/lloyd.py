@@ -83,7 +83,7 @@ def _nearest(products, half, norms, label, others):  # type: ignore[no-untyped-d
     k = half.shape[0]
     for i in range(norms.shape[0]):
         least = second = np.float32(np.inf)
-        best_chunk = np.int64(0)
+        best_chunk = 0
         for low in range(0, k, CHUNK):
             smallest = np.float32(np.inf)
             for j in range(low, min(k, low + CHUNK)):
@@ -93,7 +93,7 @@ def _nearest(products, half, norms, label, others):  # type: ignore[no-untyped-d
                 least, second, best_chunk = smallest, least, low
             elif smallest < second:
                 second = smallest
-        best = np.int64(-1)
+        best = -1
         for j in range(best_chunk, min(k, best_chunk + CHUNK)):
             value = half[j] - products[i, j]
             if value == least and best < 0:
@@ -109,7 +109,7 @@ def _settle(products, movers, half, norms, own, label, others, undecided):  # ty
     infinity = np.float32(np.inf)
     for i in range(norms.shape[0]):
         first = second = infinity
-        mover = np.int64(-1)
+        mover = -1
         for m in range(movers.shape[0]):
             value = half[m] - products[i, m]
             if value < second and movers[m] != label[i]:

@@ -25,9 +25,7 @@ def test_every_float16_is_read_right() -> None:
     bits = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16)
     values = bits.view(np.float16)[:, None]
     found = row_products(values, np.ones_like(values))
-    finite = np.isfinite(values[:, 0])
-    np.testing.assert_array_equal(found[finite], values[finite, 0].astype(np.float32))
-    assert np.isnan(found[~finite]).all()
+    np.testing.assert_array_equal(found, values[:, 0].astype(np.float32))  # infinities and NaN too
 
 
 def test_sums_are_those_of_the_double_loop() -> None:

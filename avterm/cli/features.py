@@ -20,6 +20,7 @@ from avterm.cli.common import (
     say,
     share,
 )
+from avterm.cli.engines import AddressOption, CpusOption, EngineOption, GpusOption, Where, WorkersOption, engine_for
 
 
 def register(app: typer.Typer) -> None:
@@ -30,13 +31,18 @@ def register(app: typer.Typer) -> None:
 def features(
     run: RunArgument,
     corpus: Annotated[Path | None, typer.Option(help="The corpus of a new run.")] = None,
-    preset: Annotated[str | None, typer.Option(help="paper, modern or demo.")] = None,
+    preset: Annotated[str | None, typer.Option(help="paper, modern, scenes or demo.")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
     folder: Annotated[Path | None, typer.Option("--features", help="Keep the features here, for several runs.")] = None,
     vad: Annotated[str | None, typer.Option(help="silero, energy or none.")] = None,
     backbone: Annotated[str | None, typer.Option(help="vgg16 or efficientnet-lite0.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only every N-th shard, from I (0 … N-1).")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    engine: EngineOption = Where.threads,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    cpus: CpusOption = 1.0,
+    gpus: GpusOption = 0.0,
     settings: SetOption = None,
     redo: RedoOption = False,
     json: JsonOption = False,
@@ -50,12 +56,19 @@ def features(
     from avterm.store.lock import locked
     from avterm.training.device import choose_device
 
-    part, on = share(shard), str(choose_device(device))
+    part = share(shard)
+    if engine is not Where.ray:  # there the device is a worker's matter
+        choose_device(device)
     named = overrides(settings, speech={"vad": vad}, vision={"backbone": backbone})
     opened = run_for(run, corpus, preset, config, named, folder, redo)
     speech, vision = opened.config.speech, opened.config.vision
-    with locked(opened.path) if part is None else nullcontext():  # shares of the shards run side by side
-        found = compute_features(opened.corpus, opened.features_path, speech, vision, reporter(), part, on, redo)
+    with (
+        locked(opened.path) if part is None else nullcontext(),  # shares of the shards run side by side
+        engine_for(engine, workers, address, cpus, gpus) as where,
+    ):
+        found = compute_features(
+            opened.corpus, opened.features_path, speech, vision, reporter(), part, device, redo, where
+        )
         if part is None:
             opened.finish("features", opened.corpus.fingerprint, found.as_dict())
     finish(found.left_out, strict, len(opened.corpus))
@@ -63,4 +76,4 @@ def features(
         emit({**found.as_dict(), "made": found.made, "kept": found.kept})
         return
     say(f"features of {found.pairs} captions, {found.pictures} pictures ({found.made} shards made, {found.kept} there)")
-    say(f"next: avterm train {run}" if part is None else f"when all shares are made: avterm features {run}")
+    say(f"next: avterm train {run}" if part is None else f"when all shares are made: avterm merge {run}")

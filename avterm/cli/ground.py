@@ -22,6 +22,7 @@ from avterm.cli.common import (
     say,
     share,
 )
+from avterm.cli.engines import AddressOption, CpusOption, EngineOption, GpusOption, Where, WorkersOption, engine_for
 
 if TYPE_CHECKING:
     from avterm.grounding.compare import Comparison
@@ -47,6 +48,11 @@ def ground(
     ] = 0,
     settings: SetOption = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = Where.threads,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    cpus: CpusOption = 1.0,
+    gpus: GpusOption = 0.0,
     redo: RedoOption = False,
     json: JsonOption = False,
     strict: StrictOption = False,
@@ -67,9 +73,12 @@ def ground(
     named = overrides(settings, grounding={"road": road, "splits": split or None})
     opened = Run.open(run)
     progress = reporter()
-    with locked(opened.path) if part is None else nullcontext():  # shares of the shards run side by side
+    with (
+        locked(opened.path) if part is None else nullcontext(),  # shares of the shards run side by side
+        engine_for(engine, workers, address, cpus, gpus) as where,
+    ):
         opened = with_settings(opened, override(opened.config, named, "the command line"), save=False)
-        summary = stage(opened, progress, part, redo, device)
+        summary = stage(opened, progress, part, redo, device, where)
     _print(opened, summary, wanted, json, shard)
     if compare:
         from avterm.grounding.compare import compare_roads
@@ -96,7 +105,7 @@ def _print(run: Run, summary: GroundSummary, ids: list[str] | None, json: bool, 
     say(f"{summary.groundings} groundings of {summary.pairs} pairs, {summary.per_pair:.2f} a pair{rate}{where}")
     for kind, count in summary.as_dict()["left_out_by_kind"].items():
         say(f"left out: {count} {kind}")
-    say(f"next: avterm cluster {run.path} -k K" if not shard else f"when all shares are made: avterm ground {run.path}")
+    say(f"next: avterm cluster {run.path} -k K" if not shard else f"when all shares are made: avterm merge {run.path}")
 
 
 def _print_comparison(comparison: Comparison, json: bool) -> None:

@@ -12,16 +12,31 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import numba
 import torch
 
 MOST_WORKERS = 16
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+_allowed = MOST_WORKERS
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def allow_threads(count: int) -> None:
+    """Use so many threads from now on: for a worker that shares its machine with others."""
+    global _allowed
+    _allowed = max(1, count)
+    torch.set_num_threads(_allowed)
+    numba.set_num_threads(min(_allowed, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
 
 
 def workers_here() -> int:
-    """One a core that this process may use, 16 at most."""
-    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    """One a core that this process may use, 16 at most, and no more than `allow_threads` said."""
+    return min(cores(), MOST_WORKERS, _allowed)
 
 
 def ahead(

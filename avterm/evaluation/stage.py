@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from avterm.config import fingerprint
+from avterm.engine.mapping import HERE, Engine
 from avterm.evaluation.agreement import normalised_mutual_information, rank_correlation
 from avterm.evaluation.bootstrap import Bootstrap
 from avterm.evaluation.discovery import COUNTS, TermDiscovery, letters, with_silence
@@ -57,7 +58,13 @@ class Known:
 
 
 def evaluate(
-    run: Run, ks: Sequence[int], words: Words, boxes: Boxes, progress: Progress, phones: Words | None = None
+    run: Run,
+    ks: Sequence[int],
+    words: Words,
+    boxes: Boxes,
+    progress: Progress,
+    phones: Words | None = None,
+    engine: Engine = HERE,
 ) -> dict[int, dict[str, Any]]:
     """Evaluate the clusters of each k; writes evaluation/kNNNNN.json and labels.h5, and returns what it wrote.
 
@@ -83,7 +90,7 @@ def evaluate(
             found[k] = there
             continue
         if words and truth is None:
-            truth = compare(store, words, boxes, run.config.evaluation.word_share, progress)
+            truth = compare(store, words, boxes, run.config.evaluation.word_share, progress, engine)
             write_labels(run, truth.labels, base)
         found[k] = {
             **_Evaluation(run, clusters, truth, known, speakers).value(),
@@ -91,6 +98,7 @@ def evaluate(
             "clusters_made_from": clusters.fingerprint,
         }
         write_evaluation(run, k, found[k])
+    run.save()  # only now that they did not fail do these settings become the run's own
     run.finish("evaluate", base, {**found[ks[-1]]["overall"], "k": ks[-1]})
     return found
 

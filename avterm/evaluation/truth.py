@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from avterm.corpus.boxes import TrueBox
 from avterm.corpus.words import Word
+from avterm.engine.mapping import HERE, Engine, Report, Told
 from avterm.evaluation.labels import UNKNOWN, segment_label
 from avterm.evaluation.localisation import locate
 from avterm.progress import Progress
-from avterm.store.groundings import Groundings
+from avterm.store.groundings import KIND, Groundings
+from avterm.store.shards import Shard
 from avterm.units import seconds_in
 
 Words = Mapping[str, Sequence[Word]]
@@ -38,38 +42,79 @@ class Truth:
         return {"boundaries": borders.all(axis=1), "boundary_starts": borders[:, 0], "boundary_ends": borders[:, 1]}
 
 
-def compare(store: Groundings, words: Words, boxes: Boxes, share: float, progress: Progress) -> Truth:
+def compare(
+    store: Groundings, words: Words, boxes: Boxes, share: float, progress: Progress, engine: Engine = HERE
+) -> Truth:
     """Label and locate every grounding; `share` of a word's duration must lie inside a segment to label it.
 
     Groundings of captions that are not among `words` are "(unknown)": nothing tells silence from what was not aligned.
     """
+    tasks = []
+    for number, path in enumerate(store.paths):
+        ids = store.ids[int(store.pair_offsets[number]) : int(store.pair_offsets[number + 1])]
+        spoken = {id: words[id] for id in ids if id in words}
+        shown = {id: boxes[id] for id in ids if id in boxes}
+        tasks.append(_Known(number, path, spoken, shown))
+    with progress.step("label", store.pair_count) as step:
+        return _joined(list(engine.map(partial(_compare_shard, share), tasks, Told(step, progress))))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """One shard of groundings, and what is known of its pairs."""
+
+    number: int
+    path: Path
+    words: Words
+    boxes: Boxes
+
+
+def _compare_shard(share: float, known: _Known, report: Report) -> Truth:
+    with Shard(known.path, KIND) as shard:
+        ids, offsets = shard.texts("id"), shard["offset"][:]
+        segments, fractions = shard["segment"][:], shard["box"][:].astype(np.float64)
+        sizes = shard["size"][:].astype(np.float64)
+    rows = len(segments)
     labels: list[str] = []
     names: dict[str, int] = {}
-    word = np.full(len(store), -1, np.int32)
-    pointing, iou = np.zeros(len(store), bool), np.zeros(len(store))
-    bordered, borders = np.zeros(len(store), bool), np.zeros((len(store), 2), bool)
-    offsets = store.offsets
-    segments, fractions = store.column("segment")[:], store.column("box")[:].astype(np.float64)
-    sizes = np.concatenate([store.shard(i)["size"][:] for i in range(len(store.paths))]).astype(np.float64)
-    with progress.step("label", store.pair_count) as step:
-        for index, id in enumerate(store.ids):
-            spoken, shown = words.get(id), boxes.get(id, ())
-            if spoken is None:
-                labels += [UNKNOWN] * int(offsets[index + 1] - offsets[index])
-                step.advance()
-                continue
-            scale = np.tile(sizes[index], 2)
-            for row in range(int(offsets[index]), int(offsets[index + 1])):
-                times = (seconds_in(int(segments[row, 0])), seconds_in(int(segments[row, 1])))
-                labels.append(segment_label(spoken, *times, share))
-                found = locate(fractions[row] * scale, times, labels[-1], shown, spoken)
-                if found.word is not None:
-                    word[row] = names.setdefault(found.word, len(names))
-                pointing[row], iou[row] = found.pointing, found.iou
-                if found.borders is not None:
-                    bordered[row], borders[row] = True, found.borders
-            step.advance()
+    word = np.full(rows, -1, np.int32)
+    pointing, iou = np.zeros(rows, bool), np.zeros(rows)
+    bordered, borders = np.zeros(rows, bool), np.zeros((rows, 2), bool)
+    for index, id in enumerate(ids):
+        spoken, shown = known.words.get(id), known.boxes.get(id, ())
+        report.advance()
+        if spoken is None:
+            labels += [UNKNOWN] * int(offsets[index + 1] - offsets[index])
+            continue
+        scale = np.tile(sizes[index], 2)
+        for row in range(int(offsets[index]), int(offsets[index + 1])):
+            times = (seconds_in(int(segments[row, 0])), seconds_in(int(segments[row, 1])))
+            labels.append(segment_label(spoken, *times, share))
+            found = locate(fractions[row] * scale, times, labels[-1], shown, spoken)
+            if found.word is not None:
+                word[row] = names.setdefault(found.word, len(names))
+            pointing[row], iou[row] = found.pointing, found.iou
+            if found.borders is not None:
+                bordered[row], borders[row] = True, found.borders
     return Truth(labels, list(names), word, pointing, iou, bordered, borders)
+
+
+def _joined(parts: Sequence[Truth]) -> Truth:
+    """One after the other, as if they had been one shard."""
+    names: dict[str, int] = {}
+    words = []
+    for part in parts:
+        number = np.array([names.setdefault(name, len(names)) for name in part.names] + [-1], np.int32)
+        words.append(number[part.word])  # -1 takes the last entry
+    return Truth(
+        [label for part in parts for label in part.labels],
+        list(names),
+        np.concatenate(words),
+        np.concatenate([part.pointing for part in parts]),
+        np.concatenate([part.iou for part in parts]),
+        np.concatenate([part.bordered for part in parts]),
+        np.concatenate([part.borders for part in parts]),
+    )
 
 
 def localisation(truth: Truth) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from avterm.grounding.roads import ExactRoad, Road, SharedRoad, Source
 from avterm.grounding.selection import Selection, score_segments, select_best
 from avterm.model.checkpoint import load_model
 from avterm.model.pair import PairModel
+from avterm.store.features import FeatureStore
 from avterm.store.groundings import PairGroundings
 from avterm.store.run import Run
 from avterm.vision.backbones import load_backbone
@@ -86,11 +88,16 @@ def check_settings(config: GroundingConfig) -> None:
 class Grounder:
     """Grounds pairs of a run with its best checkpoint. Threads may share one."""
 
-    def __init__(self, run: Run, config: GroundingConfig, device: torch.device) -> None:
-        """Load what the road needs: the model always, the backbone only where stored maps are not enough."""
+    def __init__(
+        self, run: Run, config: GroundingConfig, device: torch.device, store: FeatureStore | None = None
+    ) -> None:
+        """Load what the road needs: the model always, the backbone only where stored maps are not enough.
+
+        store: features of the pairs that will be asked for; all of the run's if not given.
+        """
         check_settings(config)
         self.run, self.config, self.device = run, config, device
-        self.store, self.corpus = run.features, run.corpus
+        self.pictures = run.corpus_path.resolve().parent
         self.model: PairModel = load_model(checkpoint_path(run), device)
         vision = run.config.vision
         cells = vision.output == "grid"
@@ -101,8 +108,18 @@ class Grounder:
             self.road: Road = ExactRoad(self.model, load(), min(vision.pixels, CROP_PIXELS), cells)
         else:
             self.road = SharedRoad(self.model, None if self.stored_maps else load(), vision.pixels, linear)
-        self._lengths = np.diff(self.store.offsets)
-        self._rows = self.store.row, self.store.image_row  # read here, before any thread asks
+        self._read(run.features if store is None else store)
+
+    def on(self, store: FeatureStore) -> Grounder:
+        """The same with the features of other pairs; nothing is loaded again."""
+        other = copy.copy(self)
+        other._read(store)
+        return other
+
+    def _read(self, store: FeatureStore) -> None:
+        self.store = store
+        self._lengths = np.diff(store.offsets)
+        self._rows = store.row, store.image_row  # read here, before any thread asks
 
     def batches(self, pairs: Sequence[Pair]) -> list[list[int]]:
         """Places of `pairs` in groups that are best grounded together: captions of like length, memory bounded."""
@@ -142,7 +159,7 @@ class Grounder:
         if not len(boxes):
             return Problem(pair.id, "no-boxes", f"picture of {width} x {height} pixels allows no box of the grid")
         try:
-            picture = None if self.stored_maps else read_picture(self.corpus.image_path(pair))
+            picture = None if self.stored_maps else read_picture(self.pictures / pair.image)
         except BadInput as error:
             return Problem(pair.id, "unreadable-picture", str(error))
         map = self.store.backbone[row] if self.stored_maps else None

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avterm.config import fingerprint
+from avterm.config import Config, fingerprint
 from avterm.corpus.manifest import Pair
 from avterm.engine.ahead import ahead
+from avterm.engine.mapping import HERE, Engine, Report, Told
 from avterm.errors import BadInput, Problem, StoreError
 from avterm.grounding.grounder import Grounded, Grounder, check_settings, checkpoint_path
-from avterm.progress import Progress, Step
-from avterm.store.features import features_fingerprint
+from avterm.progress import Progress
+from avterm.store.features import IMAGES, SPEECH, FeatureStore, features_fingerprint, shard_count, shard_of
+from avterm.store.features import shard_paths as feature_paths
 from avterm.store.groundings import KIND, left_out_of, shard_path, write_groundings
+from avterm.store.parts import Part, grounding_parts
 from avterm.store.run import Run
 from avterm.store.shards import read_header, verify
 from avterm.training.device import choose_device
@@ -64,12 +68,19 @@ def grounding_fingerprint(run: Run) -> str:
     return fingerprint("ground", run.config.grounding, run.corpus.fingerprint, features, weights)
 
 
+def grounding_parts_of(run: Run) -> list[Part]:
+    """The shards that `ground` writes for a run, with what they are to be made from. StoreError without a model."""
+    key = grounding_fingerprint(run)
+    return [replace(part, key=key) for part in grounding_parts(run)]
+
+
 def ground(
     run: Run,
     progress: Progress,
     shard: tuple[int, int] | None = None,
     redo: bool = False,
     device: str = "auto",
+    engine: Engine = HERE,
 ) -> GroundSummary:
     """Ground the run's pairs of `grounding.splits`, `pairs_per_shard` a shard; shards that are there are kept.
 
@@ -98,13 +109,14 @@ def ground(
     for path in stale:
         path.unlink()
     if todo:
-        grounder = Grounder(run, config, choose_device(device))
+        job = _Job(folder, run.path, run.corpus_path, run.features_path, run.config, key, device)
         total, before = (sum(len(blocks[n]) for n in some) for some in (mine, set(mine) - set(todo)))
-        with progress.step("ground", total, done=before) as step:
-            for number in todo:
-                results = _in_order(grounder, blocks[number], step, progress)
-                depth = grounder.model.config.embedding
-                _write_block(shard_path(folder, number), key, results, depth, config.dtype)
+        try:
+            with progress.step("ground", total, done=before) as step:
+                tasks = _tasks(run, {n: blocks[n] for n in todo})
+                deque(engine.map(partial(_ground_block, job), tasks, Told(step, progress), gpu=True), maxlen=0)
+        finally:
+            _grounders.clear()
     summary = _summary([shard_path(folder, n) for n in mine], len(todo), time.monotonic() - began)
     if shard is None:
         run.finish("ground", key, summary.as_dict())
@@ -135,7 +147,65 @@ def _stale(folder: Path, blocks: int, redo: bool) -> list[Path]:
     return paths
 
 
-def _in_order(grounder: Grounder, pairs: Sequence[Pair], step: Step, progress: Progress) -> list[Grounded | Problem]:
+@dataclass(frozen=True)
+class _Job:
+    """What every block is grounded with, wherever that is."""
+
+    groundings: Path
+    run: Path
+    corpus: Path
+    features: Path
+    config: Config
+    key: str
+    device: str
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The pairs of one shard to be, and the feature shards that hold them; None: not known, all are opened."""
+
+    number: int
+    pairs: tuple[Pair, ...]
+    features: Mapping[str, Sequence[int]] | None
+
+
+_grounders: dict[_Job, Grounder] = {}  # of this process: its model is loaded once
+
+
+def _tasks(run: Run, blocks: Mapping[int, Sequence[Pair]]) -> list[_Block]:
+    """Blocks that know their feature shards, so that no worker reads more of the store than its own part."""
+    corpus, folder = run.corpus, run.features_path
+    picture: dict[str, int] = {}
+    for pair in corpus:
+        picture.setdefault(pair.image, len(picture))
+    expected = {SPEECH: shard_count(len(corpus)), IMAGES: shard_count(len(picture))}
+    known = all(len(feature_paths(folder, kind)) == count for kind, count in expected.items())
+    tasks = []
+    for number, pairs in blocks.items():
+        features = {
+            SPEECH: sorted({shard_of(corpus.index[pair.id]) for pair in pairs}),
+            IMAGES: sorted({shard_of(picture[pair.image]) for pair in pairs}),
+        }
+        tasks.append(_Block(number, tuple(pairs), features if known else None))
+    return tasks
+
+
+def _ground_block(job: _Job, block: _Block, report: Report) -> None:
+    """Make one shard."""
+    store = FeatureStore(job.features, block.features)
+    if job in _grounders:
+        grounder = _grounders[job].on(store)
+    else:
+        run = Run(job.run, job.corpus, job.features, job.config)
+        grounder = Grounder(run, job.config.grounding, choose_device(job.device), store)
+        _grounders.clear()
+        _grounders[job] = grounder
+    results = _in_order(grounder, block.pairs, report)
+    depth = grounder.model.config.embedding
+    _write_block(shard_path(job.groundings, block.number), job.key, results, depth, job.config.grounding.dtype)
+
+
+def _in_order(grounder: Grounder, pairs: Sequence[Pair], report: Report) -> list[Grounded | Problem]:
     """Ground a block in whatever groups go well together; results in the order of `pairs`."""
     results: dict[int, Grounded | Problem] = {}
     for group, found in _grouped(grounder, pairs, grounder.batches(pairs)):
@@ -143,9 +213,9 @@ def _in_order(grounder: Grounder, pairs: Sequence[Pair], step: Step, progress: P
             if isinstance(result, Grounded) and not len(result.found):
                 result = Problem(pairs[place].id, "nothing-kept", "no segment with speech in it scores above 0")
             if isinstance(result, Problem):
-                progress.problem(result)
+                report.problem(result)
             results[place] = result
-        step.advance(len(group))
+        report.advance(len(group))
     return [results[place] for place in range(len(pairs))]
 
 

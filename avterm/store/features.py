@@ -16,7 +16,7 @@ features/images-00000.h5   a block of the corpus's distinct pictures, in order o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -28,11 +28,32 @@ from avterm.store.stacked import Stacked
 
 SPEECH = "features-speech"
 IMAGES = "features-images"
+PER_SHARD = 1000  # recordings or pictures
+
+
+def shard_count(files: int) -> int:
+    """How many shards hold so many recordings or pictures; one at least."""
+    return max(-(-files // PER_SHARD), 1)
+
+
+def shard_of(place: int) -> int:
+    """The number of the shard that holds the recording or picture at this place of the corpus."""
+    return place // PER_SHARD
+
+
+def places_of(number: int) -> slice:
+    """Which of the corpus's recordings or pictures this shard holds."""
+    return slice(number * PER_SHARD, (number + 1) * PER_SHARD)
 
 
 def shard_path(folder: Path, kind: str, number: int) -> Path:
     """Where shard `number` of SPEECH or IMAGES lies."""
     return folder / f"{kind.removeprefix('features-')}-{number:05d}.h5"
+
+
+def shard_paths(folder: Path, kind: str) -> list[Path]:
+    """Every shard of SPEECH or IMAGES that is there, in order."""
+    return sorted(folder.glob(shard_path(folder, kind, 0).name.replace("00000", "?????")))
 
 
 def write_features(
@@ -54,7 +75,7 @@ def features_fingerprint(folder: Path) -> str:
     """Changes when any feature does; reads the shards' headers only. StoreError where there are none."""
     made = []
     for kind in (SPEECH, IMAGES):
-        paths = sorted(Path(folder).glob(shard_path(Path(), kind, 0).name.replace("00000", "?????")))
+        paths = shard_paths(Path(folder), kind)
         if not paths:
             raise StoreError(f"{folder}: no features here; compute them with `avterm features`")
         made += sorted({read_header(path, kind).fingerprint for path in paths})
@@ -64,11 +85,14 @@ def features_fingerprint(folder: Path) -> str:
 class FeatureStore:
     """All feature shards of a folder, read lazily. Speech is found by pair id, pictures by their manifest path."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open every shard in `folder`; StoreError where there is none or they were made from different inputs."""
+    def __init__(self, folder: Path, only: Mapping[str, Collection[int]] | None = None) -> None:
+        """Open every shard in `folder`; StoreError where there is none or they were made from different inputs.
+
+        only: {SPEECH: numbers, IMAGES: numbers}, to open these shards and see what is in them alone.
+        """
         self.folder = Path(folder)
-        self._speech = self._open(SPEECH)
-        self._images = self._open(IMAGES)
+        self._speech = self._open(SPEECH, only)
+        self._images = self._open(IMAGES, only)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -134,9 +158,12 @@ class FeatureStore:
         """Every pair or picture that could not be read, with the reason."""
         return [problem for shard in [*self._speech, *self._images] for problem in _left_out(shard)]
 
-    def _open(self, kind: str) -> list[Shard]:
-        pattern = f"{kind.removeprefix('features-')}-?????.h5"
-        shards = [Shard(path, kind) for path in sorted(self.folder.glob(pattern))]
+    def _open(self, kind: str, only: Mapping[str, Collection[int]] | None) -> list[Shard]:
+        if only is None:
+            paths = shard_paths(self.folder, kind)
+        else:
+            paths = [shard_path(self.folder, kind, number) for number in sorted(only[kind])]
+        shards = [Shard(path, kind) for path in paths]
         if not shards:
             raise StoreError(f"{self.folder}: no features here; compute them with `avterm features`")
         made = {s.header.fingerprint for s in shards}
@@ -148,4 +175,7 @@ class FeatureStore:
 
 
 def _left_out(shard: Shard) -> list[Problem]:
-    return [Problem(*json.loads(text)) for text in shard.texts("left_out")]
+    try:
+        return [Problem(*json.loads(text)) for text in shard.texts("left_out")]
+    except (ValueError, TypeError, RecursionError):
+        raise StoreError(f"{shard.path}: 'left_out' is not as avterm writes it; run its stage again") from None

@@ -94,7 +94,7 @@ def test_shares_then_the_seal(run: Path) -> None:
     code, out, _, _ = ground(run, "--shard", "0/2")
     assert code == 0
     assert "(share 0/2: 2 shards made, 0 there)" in out
-    assert f"when all shares are made: avterm ground {run}" in out
+    assert f"when all shares are made: avterm merge {run}" in out
     assert ground(run)[1].splitlines()[0].endswith(", already there")
 
 

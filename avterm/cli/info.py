@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from avterm.cli.common import JsonOption, RunArgument, emit, say
 
 STAGES = ("features", "train", "retrieve", "ground", "cluster", "evaluate")
+SHOWN = 12  # names of shards on a line
 
 
 def register(app: typer.Typer) -> None:
@@ -15,18 +18,30 @@ def register(app: typer.Typer) -> None:
 
 
 def info(run: RunArgument, json: JsonOption = False) -> None:
-    """List a run's corpus, its finished stages with their figures, and every k that was clustered."""
+    """List a run's corpus, its stages with their figures or their missing shards, and every k that was clustered."""
+    from avterm.store.parts import feature_parts, grounding_parts, missing
     from avterm.store.run import Run
 
     opened = Run.open(run)
     stages = {name: opened.stage(name) for name in STAGES}
     summaries = {name: done["summary"] if done else None for name, done in stages.items()}
     value = {"run": str(run), "corpus": str(opened.corpus_path), "pairs": len(opened.corpus), "k": opened.ks}
+    shards: dict[str, dict[str, Any]] = {}
+    for name, parts in (("features", feature_parts(opened)), ("ground", grounding_parts(opened))):
+        lost = [part.name for part in missing(parts)]
+        if len(lost) < len(parts):  # begun
+            shards[name] = {"of": len(parts), "missing": lost}
     if json:
-        emit({**value, "stages": summaries})
+        emit({**value, "stages": summaries, "shards": shards})
         return
     say(f"{run}: {value['pairs']} pairs of {value['corpus']}")
     for name, summary in summaries.items():
+        if (some := shards.get(name)) and (some["missing"] or summary is None):
+            lost = some["missing"]
+            names = ", ".join(lost[:SHOWN]) + (f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else "")
+            state = f"{len(lost)} of {some['of']} shards missing: {names}" if lost else f"all {some['of']} shards there"
+            say(f"{name:10}{state}")
+            continue
         if summary is None:
             say(f"{name:10}not done")
             continue

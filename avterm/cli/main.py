@@ -19,6 +19,7 @@ GROUPS = (
     "train",
     "retrieve",
     "ground",
+    "merge",
     "cluster",
     "align",
     "evaluate",

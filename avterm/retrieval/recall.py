@@ -39,7 +39,7 @@ def score_blocks(
 def _pictures(model: PairModel, data: PairData, chunk: int, world: World) -> list[Tensor]:
     """All distinct pictures, chunk by chunk, as embeddings (n, D) or cells (n, …, D)."""
     mean = model.config.similarity == "mean"
-    starts = np.arange(0, len(data.distinct), chunk)
+    starts = range(0, len(data.distinct), chunk)
     whole = [np.arange(start, min(start + chunk, len(data.distinct))) for start in starts]
     inner = () if mean else data.store.backbone.shape[1:-1]
     made: dict[int, Tensor] = {}

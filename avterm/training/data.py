@@ -37,8 +37,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device; the copy overlaps with computing where memory is pinned."""
-        moved = (t.to(device, non_blocking=True) for t in (self.mel, self.lengths, self.features))
-        return Batch(*moved, self.images)
+        mel, lengths, features = (t.to(device, non_blocking=True) for t in (self.mel, self.lengths, self.features))
+        return Batch(mel, lengths, features, self.images)
 
     def pinned(self) -> Batch:
         """The same in page-locked memory."""

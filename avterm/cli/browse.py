@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from avterm.errors import UsageError
 
 if TYPE_CHECKING:
     from avterm.store.run import Run
+    from avterm.tui.searcher import Searcher
     from avterm.tui.session import Session
 
 
@@ -57,7 +59,9 @@ def open_session(run: Run, k: int | None) -> Session:
     from avterm.tui.player import Sound
     from avterm.tui.session import Session
 
-    return Session(run, k, Readers(_audio, _log_mel, _picture), Sound(_player, _recorder), _searcher(run))
+    readers, sound = Readers(_audio, _log_mel, _picture), Sound(_player, _recorder)
+    session = Session(run, k, readers, sound, _searcher(run, lambda: session.k))
+    return session
 
 
 def _audio(path: Path) -> Any:
@@ -90,7 +94,14 @@ def _recorder() -> Any:
     return Microphone()
 
 
-def _searcher(run: Run) -> Any:
-    """How to get a searcher for this run, which takes a model; None where there is none."""
-    del run
-    return None
+def _searcher(run: Run, k: Callable[[], int]) -> Callable[[], Searcher] | None:
+    """How to get a searcher for this run and the clusters on screen; None where there is no model to search with."""
+    if not (run.path / "checkpoints" / "best.safetensors").exists():  # asked without torch, which loads checkpoints
+        return None
+
+    def load() -> Searcher:
+        from avterm.retrieval.search import Searcher
+
+        return Searcher(run, k=k)
+
+    return load

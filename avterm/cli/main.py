@@ -26,6 +26,8 @@ GROUPS = (
     "report",
     "browse",
     "curate",
+    "search",
+    "tag",
     "export",
     "info",
 )

@@ -1,0 +1,41 @@
+"""What a search finds. Nothing here is heavy: the terminal app reads it before any model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".sph")
+PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def kind_of(path: Path) -> str | None:
+    """`sound` or `picture` by the file's ending; None for neither."""
+    ending = path.suffix.lower()
+    return "sound" if ending in SOUNDS else "picture" if ending in PICTURES else None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something near: `kind` is `cluster` (id: its number) or `pair` (id: the pair's); a larger `score` is nearer."""
+
+    kind: str
+    id: str
+    score: float
+    modality: str = "speech"  # of a cluster
+    text: str = ""  # what is known of it
+
+
+@dataclass(frozen=True)
+class Found:
+    """A hit as the command line prints it. kind: caption, picture, segment, speech-cluster or image-cluster.
+
+    score: of captions and pictures the model's own similarity; of segments, and of clusters of the query's own
+    modality, minus the squared distance, as clustering measured it; of clusters of the other one the inner product, as
+    in grounding. about: what else is known, ready for JSON.
+    """
+
+    kind: str
+    score: float
+    about: dict[str, Any] = field(default_factory=dict)

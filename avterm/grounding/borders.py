@@ -9,15 +9,15 @@ SHORTEST = 10  # frames
 
 
 def refine_borders(
-    frames: Tensor, stride: int, active: np.ndarray, segments: np.ndarray, boxes: Tensor, reach: int = 20
+    frames: Tensor, stride: int, active: np.ndarray, segments: np.ndarray, boxes: Tensor, reach: int = 40
 ) -> np.ndarray:
     """Move both ends of each kept segment to where the box's score rises and falls.
 
     frames: (T', D) output frames of the speech branch, each `stride` mel frames long; active: uint8 (frames,);
     segments: int64 (S, 2); boxes: (S, D) embeddings.
-    The score of every output frame with the segment's own box is smoothed; around its peak within the segment, the
-    word reaches as far as the score stays above half its height over the caption's median, and never into silence.
-    Ends move at most `reach` frames outwards. Returns int64 (S, 2), at least SHORTEST frames long each.
+    Around the peak of the score with the segment's own box, among the segment's frames that hold speech, the word
+    reaches as far as the score stays above half its height over the caption's median, and never into silence: the
+    score itself runs on into the silence beside a word. A segment without speech stays as it is. Ends move at most `reach` frames outwards. Returns int64 (S, 2), at least SHORTEST frames long each.
     """
     curves = (frames @ boxes.T).T.float().cpu().numpy()  # (S, T')
     out, length = segments.copy(), len(active)
@@ -25,7 +25,10 @@ def refine_borders(
         fine = np.interp(np.arange(length), (np.arange(len(curve)) + 0.5) * stride - 0.5, curve)
         start, stop = int(segments[i, 0]), int(segments[i, 1])
         low, high = max(0, start - reach), min(length, stop + reach)
-        peak = start + int(np.argmax(fine[start:stop]))
+        speech = active[start:stop] > 0
+        if not speech.any():
+            continue
+        peak = start + int(np.argmax(np.where(speech, fine[start:stop], -np.inf)))
         floor = np.median(fine)
         inside = (fine >= floor + 0.5 * (fine[peak] - floor)) & (active > 0)
         begin, end = peak, peak + 1

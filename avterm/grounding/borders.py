@@ -17,7 +17,8 @@ def refine_borders(
     segments: int64 (S, 2); boxes: (S, D) embeddings.
     Around the peak of the score with the segment's own box, among the segment's frames that hold speech, the word
     reaches as far as the score stays above half its height over the caption's median, and never into silence: the
-    score itself runs on into the silence beside a word. A segment without speech stays as it is. Ends move at most `reach` frames outwards. Returns int64 (S, 2), at least SHORTEST frames long each.
+    score itself runs on into the silence beside a word. A segment without speech stays as it is. Ends move at most
+    `reach` frames outwards. Returns int64 (S, 2), at least SHORTEST frames long each.
     """
     curves = (frames @ boxes.T).T.float().cpu().numpy()  # (S, T')
     out, length = segments.copy(), len(active)

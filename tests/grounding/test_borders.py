@@ -31,7 +31,8 @@ def refined(high: list[tuple[int, int]], active: list[tuple[int, int]], segment:
 
 def test_the_ends_follow_the_score() -> None:
     start, stop = refined([(80, 120)], [(0, 200)], (70, 140))
-    assert abs(start - 80) <= STRIDE and abs(stop - 120) <= STRIDE
+    assert abs(start - 80) <= STRIDE
+    assert abs(stop - 120) <= STRIDE
 
 
 def test_the_peak_is_looked_for_where_there_is_speech() -> None:
@@ -63,5 +64,6 @@ def test_any_curve(seed: int, active: list[int], segments: list[tuple[int, int]]
     frames, boxes = torch.randn(30, 3, generator=random), torch.randn(len(spans), 3, generator=random)
     found = refine_borders(frames, STRIDE, np.array(active, np.uint8), spans, boxes)
     assert ((found[:, 1] - found[:, 0]) >= SHORTEST).all()
-    assert (found >= 0).all() and (found <= 120).all()
+    assert (found >= 0).all()
+    assert (found <= 120).all()
     assert (np.abs(found - spans) <= 40 + 40).all()  # the reach outwards, and a segment's own length inwards

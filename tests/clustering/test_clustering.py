@@ -14,7 +14,6 @@ from sklearn.cluster import KMeans as Reference
 from typer.testing import CliRunner
 
 from avterm.cli.main import app
-from avterm.clustering import affinity as affinity_module
 from avterm.clustering import source
 from avterm.clustering import start as start_module
 from avterm.clustering.affinity import affinity
@@ -22,6 +21,7 @@ from avterm.clustering.choice import choose_k
 from avterm.clustering.kmeans import kmeans
 from avterm.clustering.lloyd import Lloyd
 from avterm.clustering.source import Source
+from avterm.clustering.start import plus_plus
 from avterm.engine import ahead
 from avterm.errors import BadInput, StoreError
 from avterm.store.run import Run
@@ -152,7 +152,6 @@ def test_k_is_found_again_without_labels() -> None:
 
 @pytest.mark.parametrize("types", [(np.float16, np.float16), (np.float32, np.float32), (np.float16, np.float32)])
 def test_affinity_is_the_double_loop(types: tuple[type, type], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(affinity_module, "BLOCK", 17)
     monkeypatch.setattr(source, "BLOCK", 17)
     rng = np.random.default_rng(0)
     image, speech = (rng.normal(size=(60, 5)).astype(dtype) for dtype in types)
@@ -194,3 +193,15 @@ def test_command(tmp_path: Path) -> None:
     assert clusters.path.read_bytes() == before
     assert runner.invoke(app, ["cluster", path]).exit_code == 2
     assert isinstance(runner.invoke(app, ["cluster", path, "-k", "many"]).exception, Exception)
+
+
+def test_a_start_spreads_out_and_beats_chance() -> None:
+    rows = blobs(2000, 25, spread=0.05, seed=3) + 500
+    random = np.random.default_rng(0)
+    spread, chance = (
+        np.sqrt(((rows[:, None] - rows[chosen][None]) ** 2).sum(2).min(1)).mean()
+        for chosen in (plus_plus(rows, 25, random), random.choice(2000, 25, replace=False))
+    )
+    assert spread < 0.4 < chance  # every blob has a centroid, or some have none
+    assert set(plus_plus(np.ones((5, 3), np.float32), 4, random)) <= set(range(5))
+    assert sorted(plus_plus(np.eye(6, dtype=np.float32), 6, random)) == list(range(6))

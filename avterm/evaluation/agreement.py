@@ -14,8 +14,8 @@ def normalised_mutual_information(labels: Sequence[str], assignment: np.ndarray)
     number: dict[str, int] = {}
     coded = np.array([number.setdefault(label, len(number)) for label in labels], np.int64)
     cluster = assignment.astype(np.int64)
-    joint = _entropy(np.unique(cluster * len(number) + coded, return_counts=True)[1])
-    label, group = _entropy(np.bincount(coded)), _entropy(np.bincount(cluster))
+    joint = entropy(np.unique(cluster * len(number) + coded, return_counts=True)[1])
+    label, group = entropy(np.bincount(coded)), entropy(np.bincount(cluster))
     if label + group == 0:
         return 1.0
     return float(min(max(2 * (label + group - joint) / (label + group), 0.0), 1.0))
@@ -31,8 +31,9 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
     return float(x @ y) / scale if scale else None
 
 
-def _entropy(counts: np.ndarray) -> float:
-    share = counts[counts > 0] / counts.sum()
+def entropy(counts: np.ndarray) -> float:
+    """In nats, of shares that are proportional to these counts; all zero: 0."""
+    share = counts[counts > 0] / max(counts.sum(), 1e-300)
     return float(-(share * np.log(share)).sum())
 
 

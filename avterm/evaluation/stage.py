@@ -27,7 +27,8 @@ from avterm.evaluation.labels import (
     instances_by_caption,
     overall,
 )
-from avterm.evaluation.speakers import speaker_scores
+from avterm.evaluation.resampled import mutual_information, variance_and_purity
+from avterm.evaluation.speakers import company, speaker_hits, speaker_scores
 from avterm.evaluation.truth import Boxes, Truth, Words, compare, localisation
 from avterm.progress import Progress
 from avterm.store.clusters import Clusters
@@ -35,7 +36,7 @@ from avterm.store.evaluation import labels_fingerprint, read_evaluation, remove_
 from avterm.store.run import Run
 from avterm.units import seconds_in
 
-_VERSION = 4  # of what is computed: another one evaluates again
+_VERSION = 5  # of what is computed: another one evaluates again
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class _Evaluation:
         return cluster_quality(truth.labels, self.assignment, k, instances)
 
     def _measure(self, whole: dict[str, Any], truth: Truth, quality: Sequence[ClusterQuality]) -> None:
-        """Add everything that labels tell to `whole`, with intervals for what is a ratio of sums over pairs."""
+        """Add everything that labels tell to `whole`, with intervals by resampling pairs."""
         matches = np.array(
             [
                 contains(label, quality[c].label)
@@ -173,20 +174,44 @@ class _Evaluation:
             sure.mean("iou", truth.iou[shown], self.owner[shown])
         for name, values in truth.bounded().items():
             sure.mean(name, values, self.owner[truth.bordered])
-        sure.mean_ratio("coverage", *self._covered(quality, matches))
+        sure.mean_ratio("coverage", *self._covered(quality, np.flatnonzero(matches)))
         whole |= self._discovered(sure)
+        self._agreeing(sure, labelled, told, matches)
         speaker = np.where(told, self.speaker, -1)
         if len(np.unique(speaker[speaker >= 0])) > 1:
             whole |= speaker_scores(truth.labels, self.assignment, speaker, quality, matches)
+            self._by_speaker(sure, truth.labels, speaker, quality, matches)
         whole |= {f"{name}_interval": interval for name, interval in sure.intervals().items()}
 
-    def _covered(self, quality: Sequence[ClusterQuality], matches: np.ndarray) -> tuple[csr_array, csr_array]:
-        """(pairs, labels): matching members, and instances, of each label that clusters have."""
+    def _agreeing(self, sure: Bootstrap, labelled: Sequence[str], told: np.ndarray, matches: np.ndarray) -> None:
+        """Intervals of what is no ratio of sums."""
+        owners, speech = self.store.pair_count, self.clusters.speech
+        sure.other("nmi", mutual_information(labelled, self.assignment[told], self.owner[told], owners), inflated=True)
+        shape = (owners, len(speech))
+        figure = variance_and_purity(matches, told, speech.distance, self.assignment, self.owner, shape)
+        sure.other("variance_purity_correlation", figure)
+
+    def _by_speaker(
+        self,
+        sure: Bootstrap,
+        labels: Sequence[str],
+        speaker: np.ndarray,
+        quality: Sequence[ClusterQuality],
+        matches: np.ndarray,
+    ) -> None:
+        """Intervals of the scores by speaker; what the company of a segment votes for stays as it is."""
+        for name, (hit, kept) in speaker_hits(labels, self.assignment, speaker).items():
+            sure.mean(f"purity_{name}", hit[kept], self.owner[kept])
+        for name, rows in company(self.assignment, speaker, matches).items():
+            sure.mean_ratio(f"coverage_{name}", *self._covered(quality, rows))
+
+    def _covered(self, quality: Sequence[ClusterQuality], matching: np.ndarray) -> tuple[csr_array, csr_array]:
+        """(pairs, labels): those of the rows `matching`, and instances, of each label that clusters have."""
         place = {label: i for i, label in enumerate(sorted({q.label for q in quality if q.instances}))}
         shape = (self.store.pair_count, max(len(place), 1))
         of_cluster = np.array([place.get(q.label, -1) for q in quality], np.int64)
         column = of_cluster[self.assignment]
-        rows = np.flatnonzero(matches & (column >= 0))
+        rows = matching[column[matching] >= 0]
         many = csr_array((np.ones(len(rows)), (self.owner[rows], column[rows])), shape=shape)
         captions = (self.known.words.get(id, ()) for id in self.store.ids)
         entries = [
@@ -219,6 +244,9 @@ class _Evaluation:
         sure.ratio("boundary_recall", column["boundary_hits"], column["boundaries_true"])
         sure.ratio("token_precision", column["token_hits"], column["tokens_found"])
         sure.ratio("token_recall", column["token_hits"], column["tokens_true"])
+        boundaries, tokens = (column[f"{n}_found"] + column[f"{n}_true"] for n in ("boundaries", "tokens"))
+        sure.ratio("boundary_f", 2 * column["boundary_hits"], boundaries)
+        sure.ratio("token_f", 2 * column["token_hits"], tokens)
         sure.ratio("phone_coverage", column["phones_covered"], column["phones_true"])
         return {"phones": "known" if self.known.phones else "letters", **terms.scores(), **grouping.scores()}
 

@@ -54,7 +54,7 @@ def score_tags(
         sure.ratio("recall", counts[:, 3], counts[:, 2])
         total, right, spoken, held = (int(n) for n in counts.sum(0))
         precision, recall = right / total if total else None, held / spoken if spoken else None
-        row = {"min_confidence": threshold, "recordings": len(names), "tags": total, "right": right}
+        row: dict[str, Any] = {"min_confidence": threshold, "recordings": len(names), "tags": total, "right": right}
         row |= {"spoken": spoken, "found": held, "precision": precision, "recall": recall, "f": _f(precision, recall)}
         found.append(row | {f"{name}_interval": interval for name, interval in sure.intervals().items()})
     return found

@@ -48,3 +48,46 @@ def test_what_nothing_can_tell_has_no_interval() -> None:
         sure = Bootstrap(owners, rounds)
         sure.ratio("none", np.zeros(owners), np.zeros(owners))
         assert sure.intervals() == {}
+
+
+def test_any_figure_of_the_weights() -> None:
+    sure = Bootstrap(3, 200)
+    drawn = []
+
+    def figure(weights: np.ndarray) -> float | None:
+        drawn.append(weights.sum())
+        return float(weights[0]) if weights[1] else None
+
+    sure.other("first", figure)
+    sure.other("nothing", lambda weights: None)
+    found = sure.intervals()
+    assert set(drawn) == {3.0}
+    assert found["first"][0] == 0
+    assert 1 <= found["first"][1] <= 2  # never all three draws: then the second pair was not drawn
+    assert "nothing" not in found
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8])
+def test_a_median_of_whole_pairs(count: int) -> None:
+    rng = np.random.default_rng(count)
+    values, owner = rng.integers(0, 9, 20).astype(float), rng.integers(0, count, 20)
+    sure = Bootstrap(count, 50)
+    sure.median("median", values, owner)
+    figure = sure._others["median"]
+    for _ in range(20):
+        weights = np.bincount(rng.integers(0, count, count), minlength=count).astype(float)
+        repeated = np.repeat(values, weights[owner].astype(int))
+        assert figure(weights) == (float(np.median(repeated)) if len(repeated) else None)
+
+
+def test_what_resampling_inflates_is_moved_back() -> None:
+    def drawn_twice(weights: np.ndarray) -> float:  # 0 of the pairs as they are, about a quarter of a resample
+        return float((weights > 1).mean())
+
+    plain, moved = Bootstrap(200, 200), Bootstrap(200, 200)
+    plain.other("figure", drawn_twice)
+    moved.other("figure", drawn_twice, inflated=True)
+    (low, high), (lower, higher) = plain.intervals()["figure"], moved.intervals()["figure"]
+    assert low > 0.15
+    assert lower < 0 < higher
+    assert higher - lower == pytest.approx(high - low)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avterm.cli.common import JsonOption, RedoOption, RunArgument, SetOption, emit, overrides, reporter, say
+from avterm.cli.engines import AddressOption, CpusOption, EngineOption, Where, WorkersOption, engine_for
 from avterm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ def cluster(
     method: Annotated[str | None, typer.Option(help="kmeans (the paper's) or spherical.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the start.")] = None,
     top: Annotated[int, typer.Option(help="Print so many clusters, lowest variance first.")] = 20,
+    engine: EngineOption = Where.threads,
+    workers: WorkersOption = None,
+    address: AddressOption = None,
+    cpus: CpusOption = 1.0,
     settings: SetOption = None,
     redo: RedoOption = False,
     json: JsonOption = False,
@@ -45,12 +50,12 @@ def cluster(
     opened = Run.open(run)
     named = overrides(settings, clustering={"k_image": k_image, "method": method, "seed": seed})
     progress = reporter()
-    with locked(opened.path):
-        opened = with_settings(opened, override(opened.config, named, "the command line"))
+    with locked(opened.path), engine_for(engine, workers, address, cpus) as where:
+        opened = with_settings(opened, override(opened.config, named, "the command line"), save=False)
         config = opened.config.clustering
         for text in k:
             wanted = int(text) if text != "auto" else choose_k(opened.groundings.embeddings("speech"), config.seed)
-            summary = stage(opened, dataclasses.replace(config, k=wanted), progress, redo)
+            summary = stage(opened, dataclasses.replace(config, k=wanted), progress, redo, where)
     rows = _rows(opened, summary.k)
     if json:
         for row in rows:

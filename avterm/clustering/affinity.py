@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from avterm_kernels.affinity import add_by_clusters, row_products
 
-from avterm.clustering.source import BLOCK, Raw, Rows
+from avterm.clustering.parts import Part, Stored, parts_of, rows_of
+from avterm.clustering.source import Raw, Rows
 from avterm.engine.ahead import ahead
+from avterm.engine.mapping import HERE, UNHEARD, Engine, Report
 from avterm.errors import BadInput
 
 
 def affinity(
-    image: Rows, speech: Rows, image_cluster: np.ndarray, speech_cluster: np.ndarray, image_k: int, speech_k: int
+    image: Rows | Stored,
+    speech: Rows | Stored,
+    image_cluster: np.ndarray,
+    speech_cluster: np.ndarray,
+    image_k: int,
+    speech_k: int,
+    engine: Engine = HERE,
 ) -> np.ndarray:
     """Equation 2: float64 (image_k, speech_k), Affinity(I, A) = Σ over the groundings whose crop is in I and whose
     segment is in A of the inner product of the two embeddings.
 
     image, speech: (N, D) embeddings, float16 or float32, read block by block while others are multiplied;
-    image_cluster, speech_cluster: int (N,). BadInput where the two sides have different shapes.
+    image_cluster, speech_cluster: int (N,). engine: where they are multiplied, with the same result; another than this
+    process needs `Stored` rows. BadInput where the two sides have different shapes.
     """
-    if tuple(image.shape) != tuple(speech.shape):
-        raise BadInput(f"expected as many crops as segments, of one depth; found {image.shape} and {speech.shape}")
+    here = tuple(side.rows() if isinstance(side, Stored) else side for side in (image, speech))
+    if tuple(here[0].shape) != tuple(here[1].shape):
+        raise BadInput(f"expected as many crops as segments, of one depth; found {here[0].shape} and {here[1].shape}")
     total = np.zeros((image_k, speech_k), np.float64)
-    sides = Raw(image), Raw(speech)
+    parts = parts_of(int(here[0].shape[0]))
+    apart = engine is not HERE and isinstance(image, Stored) and isinstance(speech, Stored)
+    sides = (image, speech) if apart else here
+    made = (engine if apart else HERE).map(partial(_products, *sides), parts, UNHEARD)
+    for part, products in zip(parts, made, strict=True):
+        rows = slice(part.first, part.stop)
+        add_by_clusters(total, products, image_cluster[rows], speech_cluster[rows])
+    return total
+
+
+def _products(image: Rows | Stored, speech: Rows | Stored, part: Part, report: Report) -> np.ndarray:
+    """float32 (rows of the part,): inner product of each crop with its segment."""
+    sides = tuple(Raw(rows_of(side)) for side in (image, speech))
+    out = np.empty(part.stop - part.first, np.float32)
 
     def multiplied(first: int) -> np.ndarray:
         blocks = [side.read(first) for side in sides]
@@ -34,7 +59,7 @@ def affinity(
             side.done(block)
         return products
 
-    for first, products in ahead(multiplied, range(0, int(speech.shape[0]), BLOCK)):
-        rows = slice(first, first + len(products))
-        add_by_clusters(total, products, image_cluster[rows], speech_cluster[rows])
-    return total
+    for first, products in ahead(multiplied, part.firsts):
+        start = first - part.first
+        out[start : start + len(products)] = products
+    return out

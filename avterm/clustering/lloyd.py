@@ -6,22 +6,25 @@ the few that moved most, the movers, are left out of that distance and multiplie
 restless centroid does not spoil the bound of all others; only rows that stay undecided meet all centroids. How many
 movers there are is chosen at every step from what it is expected to cost. The result is that of plain steps.
 
-Blocks are fixed, each is computed by one thread, and sums are taken in the rows' order in float64: the result does not
-depend on the number of threads.
+Blocks are fixed, each is computed by one thread, and sums are taken in the rows' order in float64, part by part: the
+result depends neither on the number of threads nor on the processes that parts are computed in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from avterm_kernels import lloyd
 from torch import Tensor
 
+from avterm.clustering.parts import Part, Stored, parts_of, source_of
 from avterm.clustering.source import Block, Source
 from avterm.engine.ahead import ahead
+from avterm.engine.mapping import HERE, UNHEARD, Engine, Report
 from avterm.errors import BadInput
 
 NOT_FINITE = "embeddings hold values that are not finite; ground again with a model that trained well"
@@ -34,7 +37,7 @@ class _Plan:
     """What a step multiplies the rows with: `movers`, or everything if it is None."""
 
     point: np.ndarray  # float32 (1, D), near the data
-    offsets: Tensor  # float32 (k, D) centroids less the point
+    offsets: np.ndarray  # float32 (k, D) centroids less the point
     half: np.ndarray  # float32 (k,) half their squared lengths, and what makes products with rows do (see `_plan`)
     centroids: np.ndarray  # float32 (k, D)
     movers: np.ndarray | None  # int64 ascending
@@ -42,12 +45,41 @@ class _Plan:
 
 
 @dataclass(frozen=True)
-class _Visit:
-    block: Block
+class _State:
+    """What a step knows of some rows: arrays as in `Lloyd`."""
+
     label: np.ndarray
-    others: np.ndarray
     gap: np.ndarray
+    others: np.ndarray
     norms: np.ndarray
+
+    def rows(self, start: int, stop: int) -> _State:
+        """Views of some of them."""
+        return _State(*(values[start:stop] for values in (self.label, self.gap, self.others, self.norms)))
+
+    def take(self, other: _State) -> None:
+        """Be as the other one."""
+        self.label[:], self.gap[:] = other.label, other.gap
+        self.others[:], self.norms[:] = other.others, other.norms
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A part and what is known of its rows."""
+
+    part: Part
+    state: _State
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """What a step made of a part: its state, what it adds to sums and sizes, inertia by block, how many rows moved."""
+
+    state: _State
+    sums: np.ndarray
+    sizes: np.ndarray
+    inertia: list[float]
+    moved: int
 
 
 class Lloyd:
@@ -56,8 +88,11 @@ class Lloyd:
     sums float64 (k, D) and sizes int64 (k,) are those of the members.
     """
 
-    def __init__(self, source: Source, centroids: np.ndarray) -> None:
-        """`centroids`: float32 (k, D) to begin with."""
+    def __init__(
+        self, source: Source, centroids: np.ndarray, engine: Engine = HERE, stored: Stored | None = None
+    ) -> None:
+        """`centroids`: float32 (k, D) to begin with; `stored`: where an engine's workers find the rows of `source`."""
+        self._engine, self._from = engine, source if stored is None or engine is HERE else stored
         self.source, self.centroids = source, np.ascontiguousarray(centroids, np.float32)
         self.label = np.full(source.count, -1, np.int32)
         self.gap = np.empty(source.count, np.float32)
@@ -73,16 +108,18 @@ class Lloyd:
 
         BadInput where values are not finite.
         """
-        plan = self._plan()
+        plan, known = self._plan(), _State(self.label, self.gap, self._others, self._norms)
+        parts = parts_of(self.source.count)
+        stretches = [_Stretch(part, known.rows(part.first, part.stop)) for part in parts]
         inertia, moved = 0.0, 0
-        for first, visit in ahead(lambda first: self._visit(first, plan), self.source.firsts):
-            rows = slice(first, first + len(visit.label))
-            values = visit.block.values.numpy()
-            moved += lloyd.move(self.sums, self.sizes, values, self.label[rows], visit.label)
-            self.label[rows], self.gap[rows] = visit.label, visit.gap
-            self._others[rows], self._norms[rows] = visit.others, visit.norms
-            inertia += float(visit.gap.sum(dtype=np.float64))
-            self.source.done(visit.block)
+        work = partial(_step_part, self._from, self.source.unit, plan)
+        for stretch, made in zip(stretches, self._engine.map(work, stretches, UNHEARD), strict=True):
+            stretch.state.take(made.state)
+            self.sums += made.sums
+            self.sizes += made.sizes
+            moved += made.moved
+            for one in made.inertia:
+                inertia += one
         self._drift = None
         return inertia, moved
 
@@ -123,7 +160,7 @@ class Lloyd:
         offsets = self.centroids - self._point
         half = 0.5 * (offsets.astype(np.float64) ** 2).sum(1) + offsets.astype(np.float64) @ self._point[0]
         movers, stayed = self._movers()
-        return _Plan(self._point, torch.from_numpy(offsets), half.astype(np.float32), self.centroids, movers, stayed)
+        return _Plan(self._point, offsets, half.astype(np.float32), self.centroids, movers, stayed)
 
     def _movers(self) -> tuple[np.ndarray | None, float]:
         """The centroids to multiply every row with, as the least work is expected; None where that is all of them."""
@@ -142,25 +179,45 @@ class Lloyd:
             return None, 0.0
         return np.sort(order[:best]), float(self._drift[order[best]])
 
-    def _visit(self, first: int, plan: _Plan) -> _Visit:
-        block = self.source.load(first)
-        values, rows = block.values.numpy(), slice(first, first + len(block.values))
-        if plan.movers is None:
-            norms = lloyd.distances(values, plan.point, np.zeros(len(values), np.int32))
-            if not np.isfinite(norms).all():
-                raise BadInput(NOT_FINITE)
-            label, others = lloyd.nearest((block.values @ plan.offsets.T).numpy(), plan.half, norms)
-            return _Visit(block, label, others, lloyd.distances(values, plan.centroids, label), norms)
-        norms, label = self._norms[rows], self.label[rows].copy()
-        gap = lloyd.distances(values, plan.centroids, label)
-        others = self._others[rows] - np.float32(plan.stayed)
-        products = block.values @ plan.offsets[plan.movers].T
-        open_rows = lloyd.settle(
-            products.numpy(), plan.movers, plan.half[plan.movers], norms, np.sqrt(gap), label, others
-        )
-        if len(open_rows):
-            products = block.values[open_rows] @ plan.offsets.T
-            label[open_rows], others[open_rows] = lloyd.nearest(products.numpy(), plan.half, norms[open_rows])
-        moved = np.flatnonzero(label != self.label[rows])
-        gap[moved] = lloyd.distances(values[moved], plan.centroids, label[moved])
-        return _Visit(block, label, others, gap, norms)
+
+def _step_part(rows: Source | Stored, unit: bool, plan: _Plan, stretch: _Stretch, report: Report) -> _Moved:
+    """A step over the rows of a part, wherever that is."""
+    source, part, known = source_of(rows, unit), stretch.part, stretch.state
+    offsets = torch.from_numpy(plan.offsets)
+    state = _State(*(np.empty_like(values) for values in (known.label, known.gap, known.others, known.norms)))
+    sums, sizes = np.zeros(plan.centroids.shape, np.float64), np.zeros(len(plan.centroids), np.int64)
+    inertia, moved = [], 0
+
+    def visit(first: int) -> tuple[Block, _State]:
+        block, start = source.load(first), first - part.first
+        return block, _visit(block, known.rows(start, start + len(block.values)), plan, offsets)
+
+    for first, (block, found) in ahead(visit, part.firsts):
+        start = first - part.first
+        before = known.label[start : start + len(found.label)]
+        moved += lloyd.move(sums, sizes, block.values.numpy(), before, found.label)
+        state.rows(start, start + len(found.label)).take(found)
+        inertia.append(float(found.gap.sum(dtype=np.float64)))
+        source.done(block)
+    return _Moved(state, sums, sizes, inertia, moved)
+
+
+def _visit(block: Block, known: _State, plan: _Plan, offsets: Tensor) -> _State:
+    values = block.values.numpy()
+    if plan.movers is None:
+        norms = lloyd.distances(values, plan.point, np.zeros(len(values), np.int32))
+        if not np.isfinite(norms).all():
+            raise BadInput(NOT_FINITE)
+        label, others = lloyd.nearest((block.values @ offsets.T).numpy(), plan.half, norms)
+        return _State(label, lloyd.distances(values, plan.centroids, label), others, norms)
+    norms, label = known.norms, known.label.copy()
+    gap = lloyd.distances(values, plan.centroids, label)
+    others = known.others - np.float32(plan.stayed)
+    products = block.values @ offsets[plan.movers].T
+    open_rows = lloyd.settle(products.numpy(), plan.movers, plan.half[plan.movers], norms, np.sqrt(gap), label, others)
+    if len(open_rows):
+        products = block.values[open_rows] @ offsets.T
+        label[open_rows], others[open_rows] = lloyd.nearest(products.numpy(), plan.half, norms[open_rows])
+    moved = np.flatnonzero(label != known.label)
+    gap[moved] = lloyd.distances(values[moved], plan.centroids, label[moved])
+    return _State(label, gap, others, norms)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from avterm.clustering.source import BLOCK, Rows, Source
+from avterm.clustering import source
+from avterm.clustering.source import Rows, Source
 from avterm.store.groundings import Groundings
 
-PART = 64 * BLOCK  # rows
+BLOCKS = 64  # of rows, in a part
 _MOST_OPEN = 2  # of each kind that a process keeps: both modalities
 _rows: dict[Stored, Rows] = {}
 _sources: dict[tuple[Stored, bool], Source] = {}
@@ -33,12 +34,13 @@ class Part:
     @property
     def firsts(self) -> range:
         """Where the part's blocks begin."""
-        return range(self.first, self.stop, BLOCK)
+        return range(self.first, self.stop, source.BLOCK)
 
 
 def parts_of(count: int) -> Sequence[Part]:
     """All parts of so many rows, in order."""
-    return [Part(i, first, min(first + PART, count)) for i, first in enumerate(range(0, count, PART))]
+    rows = BLOCKS * source.BLOCK
+    return [Part(i, first, min(first + rows, count)) for i, first in enumerate(range(0, count, rows))]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import numpy as np
 
 from avterm.clustering.affinity import affinity
 from avterm.clustering.kmeans import KMeans, kmeans
-from avterm.clustering.source import Rows
+from avterm.clustering.parts import Stored
 from avterm.config import ClusteringConfig, fingerprint
+from avterm.engine.mapping import HERE, Engine
 from avterm.errors import ConfigError, StoreError
 from avterm.progress import Progress
 from avterm.store.clusters import Clusters, clusters_path, write_clusters
@@ -36,11 +37,14 @@ class ClusterSummary:
         return {k: v for k, v in asdict(self).items() if k not in {"seconds", "already"}}
 
 
-def cluster(run: Run, config: ClusteringConfig, progress: Progress, redo: bool = False) -> ClusterSummary:
+def cluster(
+    run: Run, config: ClusteringConfig, progress: Progress, redo: bool = False, engine: Engine = HERE
+) -> ClusterSummary:
     """Cluster the run's segments and crops; writes clusters/kNNNNN.h5, the one that commands take from now on.
 
     Several k may stand side by side. Returns at once where this k is done with the same settings and groundings;
-    StoreError where it was done with others and not `redo`.
+    StoreError where it was done with others and not `redo`. The run's settings are written down once the stage has
+    made something with them.
     """
     store = run.groundings
     if config.method not in {"kmeans", "spherical"}:
@@ -51,22 +55,25 @@ def cluster(run: Run, config: ClusteringConfig, progress: Progress, redo: bool =
     if path.exists() and not redo:
         there = Clusters(path)
         if there.fingerprint == key:
+            run.save()
             run.finish("cluster", key, there.info)
             values = {k: there.info[k] for k in ("k", "k_image", "groundings", "speech_inertia", "image_inertia")}
             return ClusterSummary(**values, seconds=0.0, already=True)
         raise StoreError(f"{path}: clustered from other groundings or with other settings; --redo replaces it")
     sizes = {"speech": config.k, "image": config.k_image or config.k}
-    found = {m: _best(store.embeddings(m), sizes[m], config, progress, m) for m in MODALITIES}
+    rows = {m: Stored(store.folder, m, store.fingerprint) for m in MODALITIES}
+    found = {m: _best(rows[m], sizes[m], config, progress, engine) for m in MODALITIES}
     arrays: dict[str, np.ndarray] = {}
     for name, result in found.items():
         arrays |= {f"{name}/{key}": value for key, value in _describe(result, sizes[name]).items()}
     arrays["affinity"] = affinity(
-        store.embeddings("image"),
-        store.embeddings("speech"),
+        rows["image"],
+        rows["speech"],
         found["image"].assignment,
         found["speech"].assignment,
         sizes["image"],
         sizes["speech"],
+        engine,
     )
     summary = ClusterSummary(
         config.k,
@@ -77,15 +84,16 @@ def cluster(run: Run, config: ClusteringConfig, progress: Progress, redo: bool =
         time.monotonic() - began,
         False,
     )
+    run.save()
     write_clusters(path, key, arrays, summary.as_dict())
     run.finish("cluster", key, summary.as_dict())
     return summary
 
 
-def _best(rows: Rows, k: int, config: ClusteringConfig, progress: Progress, name: str) -> KMeans:
+def _best(rows: Stored, k: int, config: ClusteringConfig, progress: Progress, engine: Engine) -> KMeans:
     """The restart with the lowest inertia."""
     results = []
-    with progress.step(f"cluster {name}", config.iterations * config.restarts, "steps") as step:
+    with progress.step(f"cluster {rows.modality}", config.iterations * config.restarts, "steps") as step:
         for restart in range(max(1, config.restarts)):
             results.append(
                 kmeans(
@@ -96,6 +104,7 @@ def _best(rows: Rows, k: int, config: ClusteringConfig, progress: Progress, name
                     config.seed + restart,
                     spherical=config.method == "spherical",
                     on_step=lambda inertia: step.advance(inertia=inertia),
+                    engine=engine,
                 )
             )
     return min(results, key=lambda r: r.inertia)

@@ -19,13 +19,14 @@ from avterm.vision.regions import mean_regions
 from avterm.vision.weights import file_identity, fitting, read_weights
 
 _MIDDLE, _LATE = 10, 14  # blocks: the last of 112 channels and stride 16, and the last of 192 and stride 32
+_LEVELS = 1 / 5, 1 / 4, 2.0  # of middle, late, head: what brings the deviation of each, over photographs, near 1
 
 
 class EfficientNetLite0(nn.Module):
     """All convolutions, the batch norms folded into them; one cell of the map is 32 × 32 pixels.
 
     A cell holds the four of the middle block that lie in it (4 × 112 channels), the late block's 192, and the head's
-    1,280. The depths keep their own scales: levelled, they find less (docs/model.md).
+    1,280, brought to one level: the head, ten times fainter, would hardly be heard (docs/model.md).
     """
 
     name = "efficientnet-lite0"
@@ -44,7 +45,8 @@ class EfficientNetLite0(nn.Module):
         for i, block in enumerate(net._blocks):  # type: ignore[arg-type]
             frames = kept[i] = block(frames)
         head = net._swish(net._bn1(net._conv_head(frames)))
-        return torch.cat([_folded(kept[_MIDDLE], head), kept[_LATE], head], 1).permute(0, 2, 3, 1)
+        depths = _folded(kept[_MIDDLE], head), kept[_LATE], head
+        return torch.cat([d * level for d, level in zip(depths, _LEVELS, strict=True)], 1).permute(0, 2, 3, 1)
 
     def vector(self, pixels: Tensor) -> Tensor:
         """(B, 3, S, S) → (B, 1920): the mean over the map."""
@@ -80,7 +82,7 @@ def efficientnet_lite0_identity(weights: str = "") -> str:
     """Tells these weights, the pixels that they expect, and the depths that are taken, from others."""
     kept = weights if weights == "random" else file_identity(_path(weights))
     pixels = f"{EfficientNetLite0.mean[0]:g} {EfficientNetLite0.deviation[0]:g}"
-    return f"{kept} pixels {pixels} depths {_MIDDLE} {_LATE} head"
+    return f"{kept} pixels {pixels} depths {_MIDDLE} {_LATE} head levelled"
 
 
 def _path(weights: str) -> Path:

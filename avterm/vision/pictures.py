@@ -1,4 +1,4 @@
-"""Pictures in: whatever Pillow opens → uint8 RGB, turned as its EXIF says, of bounded size."""
+"""Pictures in: what Pillow decodes by itself → uint8 RGB, turned as its EXIF says, of bounded size."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from avterm.store.incoming import existing_file
 
 MOST_PIXELS = 89_478_485  # Pillow's own limit, from which on it warns: 256 MiB of RGB
 MOST_BYTES = 1 << 30
+# Not EPS: Pillow starts Ghostscript for it, a program that runs what the file says. Nor kinds that no camera makes.
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF", "ICO", "TGA", "MPO")
 _one_at_a_time = threading.Lock()
 _WHATEVER_PILLOW_RAISES = (
     OSError,
@@ -44,7 +46,8 @@ def read_picture(path: str | Path) -> np.ndarray:
     try:
         with _open(path) as picture:
             _check_size(path, picture.size)
-            pixels = np.array(_rgb(ImageOps.exif_transpose(picture)), dtype=np.uint8)
+            ImageOps.exif_transpose(picture, in_place=True)
+            pixels = np.array(_rgb(picture), dtype=np.uint8)
     except UnidentifiedImageError:
         raise BadInput(f"{path}: expected a picture, found a file of no known picture format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -63,7 +66,8 @@ def _open(path: Path) -> Image.Image:
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(path)
+        Image.init()
+        return Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN])
 
 
 def resize(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -90,4 +94,4 @@ def _rgb(picture: Image.Image) -> Image.Image:
         layered = picture.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")

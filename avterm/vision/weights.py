@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+import warnings
 from pathlib import Path
 
 import torch
@@ -11,17 +13,38 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from avterm.errors import BadInput
+from avterm.store.incoming import existing_file
 
+MOST_BYTES = 8 << 30
 UnpicklingError = torch.serialization.pickle.UnpicklingError  # type: ignore[attr-defined] # for more than tensors
+
+_WHATEVER_TORCH_RAISES = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    UnpicklingError,
+    SafetensorError,
+)
 
 
 def read_weights(path: Path, of: str) -> dict[str, Tensor]:
     """The tensors of a .pth or .safetensors file by name; BadInput, in one line, where it is neither. `of` is named."""
+    if path.exists():
+        existing_file(path, f"{of} weights (.pth or .safetensors)", MOST_BYTES)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, UnpicklingError, SafetensorError) as error:
+        with warnings.catch_warnings(action="ignore"):  # of unusual pickles; what cannot be read is an error anyway
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except _WHATEVER_TORCH_RAISES as error:
         found = (isinstance(error, OSError) and error.strerror) or "a file of another kind"
         raise BadInput(f"{path}: expected {of} weights (.pth or .safetensors), found: {found}") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

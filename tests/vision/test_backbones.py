@@ -51,7 +51,7 @@ def test_folding_changes_nothing(lite: Backbone, pictures: np.ndarray) -> None:
     fine = (
         depths[10].reshape(6, 112, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(6, 448, 2, 2)
     )  # C, dy, dx beside y, x
-    expected = torch.cat([fine, depths[14], head], 1).permute(0, 2, 3, 1)
+    expected = torch.cat([fine / 5, depths[14] / 4, head * 2], 1).permute(0, 2, 3, 1)
     found = lite.map(pictures)
     assert found.shape == (6, 2, 2, 1920) == (6, 2, 2, lite.channels)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)

@@ -31,6 +31,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
 def load_tensors(path: Path, device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_tensors` wrote; StoreError in one line where the file is something else or damaged."""
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise StoreError(f"{path}: expected a checkpoint, found a folder, a pipe or a device")
         with safe_open(path, framework="pt", device=str(device)) as file:
             head = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -42,7 +44,7 @@ def load_tensors(path: Path, device: str | torch.device = "cpu") -> tuple[dict[s
         return tensors, metadata
     except FileNotFoundError:
         raise StoreError(f"{path}: no checkpoint here; train one with `avterm train`") from None
-    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError, MemoryError) as error:
         raise StoreError(f"{path}: expected a checkpoint, found: {error}") from None
 
 

@@ -141,6 +141,7 @@ class Config:
 
 Overrides = dict[str, dict[str, Any]]
 _LARGEST = 1 << 62
+_LONGEST_FILE = 1 << 20  # bytes of settings
 
 
 def presets() -> list[str]:
@@ -169,7 +170,11 @@ def resolve(preset: str | None = None, file: Path | None = None, overrides: Over
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file; ConfigError with its path where it cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_LONGEST_FILE + 1)
+        if len(data) > _LONGEST_FILE:
+            raise ValueError(f"more than {_LONGEST_FILE} bytes")
+        return tomllib.loads(data.decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, a number too long
         raise ConfigError(f"{path}: expected a readable TOML file, found: {error}") from None
 

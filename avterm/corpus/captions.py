@@ -7,6 +7,7 @@ them; Karpathy's `dataset.json`; COCO's caption files; and CSV, TSV or JSONL wit
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from avterm.corpus.manifest import Corpus
 from avterm.corpus.reading import SPLIT_NAMES, lines, listed_images, read_json, read_rows, split_lists, split_named
 from avterm.errors import BadInput, Problem
 
+_COUNT = re.compile(r"[0-9]{1,9}")
 _IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k_images", "flickr30k-images")
 
 
@@ -107,7 +109,7 @@ def _from_tokens(source: Path, images: Path | None, problems: list[Problem]) -> 
     for number, line in lines(source):
         name, tab, text = line.partition("\t")
         image, _, which = name.partition("#")
-        if not tab or not which.strip().isdigit():
+        if not tab or not _COUNT.fullmatch(which.strip()):
             problems.append(
                 Problem(f"{source.name}:{number}", "malformed", f"expected image#n<TAB>text, found {line!r}")
             )

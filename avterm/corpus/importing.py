@@ -118,14 +118,23 @@ def _read_folder(folder: Path, format: str) -> Source:
 
 
 def _holds_data(path: Path) -> bool:
-    with path.open("rb") as file:
-        return b'"data"' in file.read(4096)
+    return b'"data"' in _beginning(path)
 
 
 def _is_table(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.readline(4096)
+    head = _beginning(path).partition(b"\n")[0]
     return b"image" in head and b"speech" in head
+
+
+def _beginning(path: Path) -> bytes:
+    """The first 4 KiB; nothing of what is no file or cannot be opened."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(4096)
+    except OSError:
+        return b""
 
 
 def _pair(

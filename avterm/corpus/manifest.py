@@ -16,6 +16,7 @@ from avterm.errors import BadInput
 from avterm.store.atomic import write_text
 
 SPLITS = ("train", "val", "test")
+_MOST_BYTES = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Corpus:
         try:
             if path.exists() and not path.is_file():
                 raise BadInput(f"{path}: expected a file, found a pipe or a device")
+            if path.stat().st_size > _MOST_BYTES:
+                raise BadInput(f"{path}: holds {path.stat().st_size} bytes; at most {_MOST_BYTES} are read")
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise BadInput(

@@ -18,6 +18,7 @@ from avterm.corpus.tiers import read_eaf, read_textgrid
 from avterm.errors import BadInput
 
 NOISES = {"<spoken_noise>", "<unk>", "<eps>", "sil", "sp", "spn", "<sil>"}  # tokens of aligners, not words
+_LATEST = 1e7  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def _add(words: list[Word], word: Any, start: Any, end: Any, where: str) -> None
     if not text or text.lower() in NOISES:
         return
     begin, stop = _number(start, where), _number(end, where)
-    if not 0 <= begin <= stop:
+    if not 0 <= begin <= stop <= _LATEST:
         raise BadInput(f"{where}: word {text[:40]!r} lasts from {begin} to {stop} s; expected 0 <= start <= end")
     words.append(Word(text.lower(), begin, stop))
 

@@ -14,6 +14,7 @@ from typing import Any
 from avterm.errors import StoreError
 
 _ENDING = ".part"
+_MOST_BYTES = 1 << 30  # of a file that is read whole
 _swept: set[str] = set()  # folders that this process has cleared of what dead writers left
 
 
@@ -107,10 +108,17 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """The value in a JSON file; StoreError in one line where it is not one."""
-    path = Path(path)
     try:
-        if path.exists() and not path.is_file():
-            raise StoreError(f"{path}: expected a file, found a folder, a pipe or a device")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_file(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, a number too long
         raise StoreError(f"{path}: expected readable JSON, found: {error}") from None
+
+
+def read_file(path: Path) -> bytes:
+    """All of a small file of a run. Raises OSError; StoreError where it is no file, or too large to be one of ours."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path}: expected a file, found a folder, a pipe or a device")
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        raise StoreError(f"{path}: holds {size} bytes; at most {_MOST_BYTES} are read")
+    return path.read_bytes()

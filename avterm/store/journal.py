@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from avterm.errors import BadInput, StoreError
-from avterm.store.atomic import sync_folder
+from avterm.store.atomic import read_file, sync_folder
 
 KINDS = ("name", "state", "note", "merge", "split", "restore")
 STATES = ("new", "accepted", "rejected")
@@ -147,9 +147,7 @@ class Journal:
     def history(self) -> History:
         """Replay the file: an `undo` takes back the last edit in force, a new edit ends what `redo` can bring back."""
         try:
-            if self.path.exists() and not self.path.is_file():
-                raise StoreError(f"{self.path}: expected a file, found a folder, a pipe or a device")
-            data = self.path.read_bytes()
+            data = read_file(self.path)
         except FileNotFoundError:
             return History()
         except OSError as error:

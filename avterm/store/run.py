@@ -107,7 +107,9 @@ class Run:
             done = self.stage("cluster")
             if done is None:
                 raise StoreError(f"{self.path}: no clusters here; make them with `avterm cluster {self.path} -k K`")
-            k = int(done["summary"]["k"])
+            k = done["summary"].get("k")
+            if not isinstance(k, int) or not 0 < k < 100_000:
+                raise StoreError(f"{self.path}: 'cluster' finished with k = {k!r:.40}; run `avterm cluster` again")
         return Clusters(clusters_path(self.path / "clusters", k))
 
     def stage(self, name: str) -> dict[str, Any] | None:

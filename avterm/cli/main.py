@@ -32,6 +32,8 @@ GROUPS = (
     "info",
 )
 
+_WrongUsage = typer.BadParameter.__mro__[2]  # typer's own ClickException, which it does not export
+
 app = typer.Typer(
     name="avterm",
     no_args_is_help=True,
@@ -70,7 +72,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        app()
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except _WrongUsage as error:
+        from typer.rich_utils import rich_format_error
+
+        error.message = printable(error.message)  # it quotes arguments, and a shell's * makes file names of them
+        rich_format_error(error)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
     except AvtermError as error:
         if state.debug:
             raise

@@ -100,13 +100,16 @@ def _named(run: Any, texts: list[str] | None, splits: list[str] | None) -> list[
 
 
 def _lines(tagger: Tagger, recordings: Sequence[Recording], progress: Progress) -> list[Problem]:
+    from avterm.retrieval.queries import shown
+
     problems = []
     for recording, found in _tagged(tagger, recordings, progress):
         if isinstance(found, Problem):
             problems.append(found)
             continue
+        name = str(recording.path) if recording.id is None else shown(recording.path)
         for each in found:
-            emit({"recording": str(recording.path), "id": recording.id, **each.as_dict()})
+            emit({"recording": name, "id": recording.id, **each.as_dict()})
     return problems
 
 

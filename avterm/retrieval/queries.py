@@ -23,6 +23,12 @@ class Query:
     pair: Pair | None
 
 
+def shown(path: Path) -> str:
+    """A path of the corpus as people would write it: from here where it lies below, else whole."""
+    whole = path.resolve()
+    return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else str(whole)
+
+
 def queries_of(text: str, corpus: Corpus, by: str | None = None) -> list[Query]:
     """One query for a file; for a pair's id one by its caption and one by its picture. `by`: only this way, and
     whatever a file's ending says. A file wins over an id. BadInput where it is neither."""

@@ -18,6 +18,7 @@ from avterm.grounding.proposals import box_proposals, segment_proposals, silence
 from avterm.retrieval.front import Front, Heard, Seen
 from avterm.retrieval.hits import Found, Hit
 from avterm.retrieval.near import NearClusters, near_segments
+from avterm.retrieval.queries import shown
 from avterm.retrieval.whole import best_captions, best_pictures
 from avterm.store.run import Run
 from avterm.training.device import choose_device
@@ -105,12 +106,12 @@ class Searcher:
     def _picture(self, row: int, score: float) -> Found:
         pairs = self._pairs[self.run.features.images[row]]
         text = next((p.text for p in pairs if p.text), None)
-        path = str(self.run.corpus.image_path(pairs[0]))
+        path = shown(self.run.corpus.image_path(pairs[0]))
         return Found("picture", score, {"picture": path, "ids": [p.id for p in pairs], "text": text})
 
     def _caption(self, row: int, score: float) -> Found:
         pair = self.run.corpus[self.run.features.ids[row]]
-        about = {"id": pair.id, "recording": str(self.run.corpus.speech_path(pair)), "text": pair.text}
+        about = {"id": pair.id, "recording": shown(self.run.corpus.speech_path(pair)), "text": pair.text}
         return Found("caption", score, about)
 
 

@@ -32,7 +32,7 @@ GROUPS = (
     "info",
 )
 
-_WrongUsage = typer.BadParameter.__mro__[2]  # typer's own ClickException, which it does not export
+_WrongUsage: type[typer.BadParameter] = typer.BadParameter.__mro__[2]  # type: ignore[assignment] # its ClickException
 
 app = typer.Typer(
     name="avterm",

@@ -45,7 +45,7 @@ def test_silence_ends_a_word_where_the_score_does_not() -> None:
 
 
 def test_ends_move_no_farther_than_the_reach() -> None:
-    assert refined([(0, 200)], [(0, 200)], (80, 100)) == (40, 140)
+    assert refined([(0, 200)], [(0, 200)], (80, 100)) == (60, 120)
 
 
 def test_what_cannot_be_refined_stays() -> None:
@@ -66,4 +66,4 @@ def test_any_curve(seed: int, active: list[int], segments: list[tuple[int, int]]
     assert ((found[:, 1] - found[:, 0]) >= SHORTEST).all()
     assert (found >= 0).all()
     assert (found <= 120).all()
-    assert (np.abs(found - spans) <= 40 + 40).all()  # the reach outwards, and a segment's own length inwards
+    assert (np.abs(found - spans) <= 20 + 40).all()  # the reach outwards, and a segment's own length inwards

@@ -17,9 +17,9 @@ def refine_borders(
     frames: (T', D) output frames of the speech branch, each `stride` mel frames long; active: uint8 (frames,);
     segments: int64 (S, 2); boxes: (S, D) embeddings.
     Around the peak of the score with the segment's own box, among the segment's frames that hold speech, the word
-    reaches as far as the score stays above HEIGHT of the way from the caption's median to the peak, and never into silence: the
-    score itself runs on into the silence beside a word. A segment without speech stays as it is. Ends move at most
-    `reach` frames outwards. Returns int64 (S, 2), at least SHORTEST frames long each.
+    reaches as far as the score stays above HEIGHT of the way from the caption's median to the peak, and never into
+    silence: the score itself runs on into the silence beside a word. A segment without speech stays as it is. Ends
+    move at most `reach` frames outwards. Returns int64 (S, 2), at least SHORTEST frames long each.
     """
     curves = (frames @ boxes.T).T.float().cpu().numpy()  # (S, T')
     out, length = segments.copy(), len(active)

@@ -37,7 +37,7 @@ def test_the_ends_follow_the_score() -> None:
 
 def test_the_peak_is_looked_for_where_there_is_speech() -> None:
     # The score is as high in the silence before the word as on it, and first there.
-    assert refined([(40, 120)], [(80, 120)], (40, 110)) == (80, 120)
+    assert refined([(40, 140)], [(80, 120)], (40, 110)) == (80, 120)
 
 
 def test_silence_ends_a_word_where_the_score_does_not() -> None:

@@ -28,9 +28,21 @@ def ray() -> Iterator[Any]:
         module = importlib.import_module("ray")
     except ImportError:
         pytest.skip("Ray is not installed: pip install 'avterm[ray]'")
-    module.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    _start(module)
     yield module
     module.shutdown()
+
+
+def _start(module: Any, tries: int = 3) -> None:
+    """Ray gives its own start 30 s, which a busy machine may exceed: then again."""
+    for left in reversed(range(tries)):
+        try:
+            module.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        except Exception as error:
+            module.shutdown()
+            if not left or "timed out" not in str(error):
+                raise
 
 
 @pytest.fixture(scope="session")

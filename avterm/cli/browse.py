@@ -26,17 +26,18 @@ def browse(
     run: Annotated[Path | None, typer.Argument(metavar="RUN", help="The run's folder.")] = None,
     k: Annotated[int | None, typer.Option("-k", help="Which clustering; without, the one made last.")] = None,
     pictures: Annotated[
-        str, typer.Option(help="auto, kitty, sixel, halfcell, unicode or off: how the terminal shows pictures.")
-    ] = "auto",
+        str | None,
+        typer.Option(help="auto, kitty, sixel, halfcell, unicode or off: how the terminal shows pictures."),
+    ] = None,
     theme: Annotated[str | None, typer.Option(help="A theme of the app, as in its command palette.")] = None,
     keys: Annotated[bool, typer.Option("--keys", help="Print the keys, as a file to start from, and leave.")] = False,
 ) -> None:
     """Look at clusters, hear them, and decide which are words."""
-    from avterm.tui.keys import as_toml, load_keymap
+    from avterm.tui.keys import as_toml, load_keymap, load_looks
 
-    keymap = load_keymap()
+    keymap, looks = load_keymap(), load_looks()
     if keys:
-        common.say(as_toml(keymap).rstrip("\n"))
+        common.say(as_toml(keymap, looks).rstrip("\n"))
         return
     if run is None:
         raise UsageError("browse: give the run's folder, as in `avterm browse demo/run`")
@@ -46,6 +47,7 @@ def browse(
 
     if not interactive():
         raise UsageError("browse: needs a terminal on stdin and stdout; `avterm report` writes pages and pictures")
+    pictures, theme = pictures or looks.get("pictures", "auto"), theme or looks.get("theme")
     browser = BrowseApp(open_session(Run.open(run), k), pictures, keymap, theme)
     with quiet_libraries():
         browser.run()

@@ -1,6 +1,10 @@
 """Every key of the terminal app in one table, and how a file of the user's changes it.
 
-$XDG_CONFIG_HOME/avterm/keys.toml (~/.config/avterm/keys.toml) holds a table per scope, an action a line:
+$XDG_CONFIG_HOME/avterm/keys.toml (~/.config/avterm/keys.toml) holds a table per scope, an action a line, and
+above them what the options --theme and --pictures would say:
+
+    theme = "avterm-light"
+    pictures = "halfcell"
 
     [curate]
     accept = "y"
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -58,12 +63,13 @@ KEYS: dict[str, tuple[Key, ...]] = {
     "clusters": (
         Key("play", "space", "play", "Play", "Play the most central segment"),
         Key("filter", "slash", "filter", "Filter", "Filter: words, or size>100 variance<0.65 state:accepted"),
-        Key("jump", "g", "jump", "Go to", "Jump to a cluster by its number"),
+        Key("jump", "g", "jump", "Go to", "Jump to a cluster by its number, name or label"),
         Key("sort", "s", "sort(1)", "Sort", "Sort by the next column (or click a title)"),
         Key("sort_back", "S", "sort(-1)", "Sort back", "Sort by the column before", False),
         Key("reverse", "r", "reverse", "Reverse", "Turn the order around"),
         Key("modality", "i", "modality", "Images", "Clusters of segments, or of crops"),
         Key("k", "K", "next_k", "Next k", "The clusters of the next k"),
+        Key("write", "w", "write", "WAV", "Write the most central segment to a WAV file in the run"),
     ),
     "curate": (
         Key("name", "n", "name", "Name", "Name the cluster (empty: take the name away)"),
@@ -110,11 +116,13 @@ KEYS: dict[str, tuple[Key, ...]] = {
         Key("next", "full_stop", "step(1)", "Next", "The next cluster, by variance"),
         Key("open", "enter,o", "open", "Open", "Open the cluster"),
         Key("play", "space", "play", "Play", "Play the cluster's most central segment"),
+        Key("write", "w", "write", "WAV", "Write the cluster's most central segment to a WAV file in the run"),
     ),
     "search": (
         Key("record", "ctrl+r", "record", "Record", "Record from the microphone; again: stop and search"),
         Key("path", "slash", "path", "File", "Type the path of a sound or a picture"),
         Key("play", "space", "play", "Play", "Play the hit under the cursor"),
+        Key("write", "w", "write", "WAV", "Write the hit's segment or caption to a WAV file in the run"),
         Key("stop", "s", "stop", "Stop", "Stop the sound"),
     ),
 }  # fmt: skip
@@ -138,6 +146,7 @@ SIGNS = {
     "left": "←", "right": "→", "up": "↑", "down": "↓", "space": "space", "enter": "enter",
 }  # fmt: skip
 
+LOOKS = ("theme", "pictures")  # what the user's file may set besides keys
 Keymap = dict[str, str]
 
 
@@ -167,6 +176,8 @@ def load_keymap(path: Path | None = None) -> Keymap:
         return {}
     keymap: Keymap = {}
     for scope, table in read_toml(path).items():
+        if scope in LOOKS:
+            continue
         if scope not in KEYS:
             raise ConfigError(f"{path}: table [{scope}] is not known{_nearest(scope, KEYS)}")
         if not isinstance(table, dict):
@@ -180,6 +191,17 @@ def load_keymap(path: Path | None = None) -> Keymap:
     return keymap
 
 
+def load_looks(path: Path | None = None) -> dict[str, str]:
+    """`theme` and `pictures`, where the user's file sets them; ConfigError where they are no text."""
+    path = keys_path() if path is None else path
+    read = read_toml(path) if path.exists() else {}
+    looks = {name: read[name] for name in LOOKS if name in read}
+    for name, value in looks.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{path}: {name}: expected text in quotes, found {value!r:.60}")
+    return looks
+
+
 def current(keymap: Mapping[str, str]) -> Iterator[tuple[str, Key, str]]:
     """(scope, key, keys as set now) of everything, in order."""
     for scope, keys in KEYS.items():
@@ -187,9 +209,15 @@ def current(keymap: Mapping[str, str]) -> Iterator[tuple[str, Key, str]]:
             yield scope, key, keymap.get(f"{scope}.{key.name}", key.keys)
 
 
-def as_toml(keymap: Mapping[str, str]) -> str:
-    """The keys as they are set now, as a file to start from."""
-    lines, last = [], ""
+def as_toml(keymap: Mapping[str, str], looks: Mapping[str, str] | None = None) -> str:
+    """The keys and looks as they are set now, as a file to start from."""
+    examples = {"theme": "avterm-dark", "pictures": "auto"}
+    set_now = dict(looks or {})
+    lines = [
+        ("" if name in set_now else "# ") + f"{name} = {json.dumps(set_now.get(name, example))}"
+        for name, example in examples.items()
+    ] + [""]
+    last = ""
     for scope, key, keys in current(keymap):
         if scope != last:
             lines += ["", f"[{scope}]"] if last else [f"[{scope}]"]

@@ -15,7 +15,7 @@ COLUMNS = (
     Column("rank", "#", 4, right=True),
     Column("label", "Words", 8, stretch=True),
     Column("time", "Seconds", 11, right=True),
-    Column("distance", "Dist", 6, right=True),
+    Column("distance", "Dist", 5, right=True),
     Column("id", "Pair", 6, stretch=True),
 )
 
@@ -27,6 +27,7 @@ class Members:
         """Blocks: reads the rows and their distances."""
         self.session, self.modality, self.cluster = session, modality, cluster
         self.rows = session.member_rows(modality, cluster)
+        self.columns = [c for c in COLUMNS if c.key != "label" or session.knows_words()]
         self.distance = session.side(modality).distance[self.rows] if len(self.rows) else np.empty(0, np.float32)
         self._known: dict[int, Member] = {}
         self._lock = Lock()
@@ -56,10 +57,9 @@ class Members:
     def cells(self, number: int) -> Sequence[Cell]:
         """The member as cells of the table; what was not read yet is `…`."""
         member = self._known.get(number)
-        rank = str(number + 1)
-        if member is None:
-            return [rank, "…", "", f"{self.distance[number]:.3f}", ""]
-        time = f"{units.seconds_in(member.start):.2f}–{units.seconds_in(member.end):.2f}"
-        style = "dim strike" if self.is_split(number) else ""
-        values = [rank, member.label or "", time, f"{self.distance[number]:.3f}", member.id]
-        return [(value, style) for value in values] if style else values
+        values = {"rank": str(number + 1), "distance": f"{self.distance[number]:.3f}", "id": "…"}
+        if member is not None:
+            times = f"{units.seconds_in(member.start):.2f}–{units.seconds_in(member.end):.2f}"
+            values |= {"label": member.label or "", "time": times, "id": member.id}
+        style = "dim strike" if member is not None and self.is_split(number) else ""
+        return [(values.get(column.key, ""), style) for column in self.columns]

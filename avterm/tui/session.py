@@ -14,7 +14,7 @@ from avterm import units
 from avterm.errors import AvtermError, BadInput, StoreError, UsageError
 from avterm.store.clusters import Clusters, Modality
 from avterm.store.curation import Curation, curation_path, make_edit
-from avterm.store.evaluation import Labels, read_evaluation
+from avterm.store.evaluation import Labels, labels_fingerprint, read_evaluation
 from avterm.store.journal import Edit, Journal
 from avterm.store.run import Run
 from avterm.tui.media import Media, Readers, spoken
@@ -184,6 +184,10 @@ class Session:
                 raise StoreError(f"{self.run.path}: no model to search with")
             self._searcher = self.searcher()
         return self._searcher
+
+    def knows_words(self) -> bool:
+        """Blocks. Whether segments may have words: they were evaluated, or word times lie beside the corpus."""
+        return labels_fingerprint(self.run) is not None or self.media.words_are_few
 
     def label(self, row: int) -> str | None:
         """Blocks. The words of a segment, where they were evaluated."""

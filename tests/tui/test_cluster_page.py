@@ -299,3 +299,19 @@ async def test_every_protocol_draws(session, pictures):
         await settle(pilot)
         shown = page.query_one("#photograph", Picture)
         assert shown._image is None if pictures == "off" else shown._image.display
+
+
+async def test_no_column_of_words_where_none_are_known(session):
+    app = make_app(session)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        session.knows_words = lambda: False
+        await pilot.press("enter")
+        await settle(pilot)
+        table = app.screen.query_one("#members", Table)
+        assert [c.key for c in table.columns] == ["rank", "time", "distance", "id"]
+        assert [cell[0] for cell in app.screen.members.cells(0)][-1] == app.screen.current().id
+        del session.knows_words
+        await pilot.press("full_stop")
+        await settle(pilot)
+        assert ("label" in [c.key for c in table.columns]) == session.knows_words()

@@ -170,6 +170,25 @@ def kept(session):
     return read_curation(session.run)
 
 
+async def test_what_cannot_be_heard_is_written_by_the_key_that_is_named(session):
+    session.loop = True  # as set on a cluster's screen; here no key would end it
+    app = make_app(session, keymap={"clusters.write": "f6"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("space")
+        await settle(pilot)
+        assert session.fake.played == [(8000, False)]
+        session.fake.finish("no sound; press {key}")
+        await settle(pilot)
+        assert [n.message for n in app._notifications] == ["no sound; press f6"]
+        await pilot.press("f6")
+        await settle(pilot)
+        assert len(list(session.clips.glob("*.wav"))) == 1
+        await pilot.press("slash", *"no such cluster", "enter", "f6")  # nothing under the cursor, nothing written
+        await settle(pilot)
+        assert len(list(session.clips.glob("*.wav"))) == 1
+
+
 async def test_decisions_are_on_disk_at_once(session):
     app = make_app(session)
     async with app.run_test(size=(120, 40)) as pilot:

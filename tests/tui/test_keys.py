@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from avterm.errors import ConfigError
-from avterm.tui.keys import KEYS, OVERRIDES, TOGETHER, as_toml, bindings, current, keys_path, load_keymap, shown
+from avterm.tui.keys import (
+    KEYS,
+    OVERRIDES,
+    TOGETHER,
+    as_toml,
+    bindings,
+    current,
+    keys_path,
+    load_keymap,
+    load_looks,
+    shown,
+)
 
 
 @pytest.fixture
@@ -60,6 +73,25 @@ def test_no_two_actions_have_the_same_key_by_default():
 def test_the_printed_file_is_one_that_loads(path):
     path.write_text(as_toml({}))
     assert load_keymap() == {f"{s}.{k.name}": k.keys for s in KEYS for k in KEYS[s]}
+
+
+def test_theme_and_pictures_stand_above_the_keys(path):
+    assert load_looks() == {}
+    path.write_text('theme = "nord"\n[curate]\naccept = "y"\n')
+    assert (load_looks(), load_keymap()) == ({"theme": "nord"}, {"curate.accept": "y"})
+    looks = {"theme": 'a "quoted" one', "pictures": "off"}
+    path.write_text(as_toml({}, looks))
+    assert load_looks() == looks
+    path.write_text("pictures = 3\n")
+    with pytest.raises(ConfigError, match=r"keys\.toml: pictures: expected text in quotes, found 3"):
+        load_looks()
+
+
+def test_the_page_about_the_app_lists_every_key():
+    page = (Path(__file__).parents[2] / "docs" / "browse.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ", 1)[1] for line in page.splitlines() if line.startswith("| ") and "`" in line]
+    listed = [f"{' '.join(f'`{k}`' for k in shown(key.keys).split(' '))} | {key.help} |" for _, key, _ in current({})]
+    assert rows == listed
 
 
 def test_every_binding_has_its_id_and_help():

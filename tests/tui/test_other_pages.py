@@ -219,6 +219,9 @@ async def test_search_by_a_file(tmp_path):
         await pilot.press("escape", "down", "space")
         await settle(pilot)
         assert session.fake.played[-1] == (48_000, False)
+        await pilot.press("w", "up", "w", "down")
+        await settle(pilot)
+        assert sorted(p.stat().st_size for p in session.clips.glob("*.wav")) == [44 + 2 * 8000, 44 + 2 * 48_000]
         await pilot.press("enter")
         await settle(pilot)
         assert (type(app.screen), app.screen.current().id) == (PairPage, "pair 4")

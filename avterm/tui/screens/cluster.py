@@ -92,6 +92,7 @@ class ClusterPage(CuratePage, SoundPage):
             return
         self.members = members
         table = self.query_one("#members", Table)
+        table.columns = members.columns
         table.empty = "this cluster has no members"
         table.fill(len(members), members.cells, cursor)
         self._title()
@@ -216,13 +217,13 @@ class ClusterPage(CuratePage, SoundPage):
 
     def _hand_over(self, member: Member, seen: Seen) -> None:
         mark = Mark(member.start, member.end, colour(0))
-        facts = Text.assemble((printable(member.id[:80]), "bold"))
-        facts.append(f"  {units.seconds_in(member.start):.2f}–{units.seconds_in(member.end):.2f} s", mark.colour)
-        facts.append(f"  score {member.score:.3g}  silence {member.silence:.0%}", "dim")
+        facts = Text(f"{units.seconds_in(member.start):.2f}–{units.seconds_in(member.end):.2f} s", mark.colour)
+        if member.label:
+            facts.append(f"  “{printable(member.label[:60])}”")
+        facts.append(f"  {printable(member.id[:80])}", "bold default")
         if seen.pair is not None and seen.pair.speaker:
             facts.append(f"  {printable(seen.pair.speaker[:30])}")
-        if member.label:
-            facts.append(f"  “{printable(member.label[:60])}”", mark.colour)
+        facts.append(f"  score {member.score:.3g}, silence {member.silence:.0%}", "dim")
         self.query_one("#facts", Static).update(facts)
         self.query_one("#spectrogram", Spectrogram).show(seen.mel, member.frames, seen.words, [mark], seen.no_mel)
         view = self.query_one("#photograph", Picture)

@@ -18,10 +18,12 @@ from avterm.tui.rows import COLUMNS, ClusterRow, cells, columns_of, filter_rows,
 from avterm.tui.screens.page import ClusterListPage
 from avterm.tui.screens.prompts import TextPrompt
 from avterm.tui.session import OTHER, Session
+from avterm.tui.widgets.entry import Entry
 from avterm.tui.widgets.keybar import KeyBar
 from avterm.tui.widgets.table import Cell, Column, Table
 
 STRETCHED = ("name", "label")
+WIDEST = 20  # cells of a name or label: wider, and the eye loses the row
 LEFT = ("name", "label", "state")
 
 
@@ -41,7 +43,7 @@ class ClustersPage(ClusterListPage):
     def compose(self) -> ComposeResult:
         """A title line, the filter, the table."""
         yield Static(id="title", markup=False)
-        yield Input(placeholder="filter: words, size>100, variance<0.65, state:accepted, #12", id="filter")
+        yield Entry(placeholder="filter: words, size>100, variance<0.65, state:accepted, #12", id="filter")
         yield Table([], id="clusters", empty="no cluster matches")
         yield KeyBar()
 
@@ -71,7 +73,8 @@ class ClustersPage(ClusterListPage):
         other = "Image" if self.modality == "speech" else "Speech"
         self._table.columns = [
             Column(
-                c, other if c == "linked" else COLUMNS[c][0], COLUMNS[c][1], right=c not in LEFT, stretch=c in STRETCHED
+                c, other if c == "linked" else COLUMNS[c][0], COLUMNS[c][1],
+                right=c not in LEFT, stretch=c in STRETCHED, most=WIDEST,
             )
             for c in self._columns
         ]  # fmt: skip

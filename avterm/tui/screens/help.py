@@ -37,6 +37,7 @@ class HelpPage(ModalScreen[None]):
                 last = scope
             table.add_row(shown(keys), f"{key.help} [dim]({key.name})[/]")
         table.add_row("", "")
+        table.add_row("tab", "The next list of the screen")
         table.add_row("ctrl+p", "Command palette")
         with VerticalScroll(id="help"):
             yield Static(table)

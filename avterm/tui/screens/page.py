@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -63,7 +65,7 @@ class Page(Screen[None]):
     async def _play(self, member: Member, whole: bool) -> None:
         self._token += 1
         token = self._token
-        speed, loop = SPEEDS[self.session.speed], self.session.loop
+        speed, loop = SPEEDS[self.session.speed], self.loops()
 
         def prepare() -> tuple[Any, np.ndarray]:
             samples = self.session.media.sound(member.id)
@@ -83,12 +85,32 @@ class Page(Screen[None]):
         if message.token != self._token:
             return
         if message.error:
-            key = self.app._keymap.get("sound.write") or "w"
-            self.tell(message.error.replace("{key}", shown(key)), wrong=True)
+            self.tell(message.error.replace("{key}", self._write_key()), wrong=True)
         self.sound_ended(message.error)
 
     def sound_ended(self, error: str | None) -> None:
         """A sound is over, or could not be played."""
+
+    def loops(self) -> bool:
+        """Whether sounds repeat here: only where a key turns that off."""
+        return False
+
+    def _write_key(self) -> str:
+        """The key of this screen that writes what cannot be heard, as it is set now."""
+        return next((shown(a.binding.key) for a in self.active_bindings.values() if a.binding.action == "write"), "w")
+
+    async def _write(self, read: Callable[[], Member], whole: bool = False) -> None:
+        """Write a segment, or a whole caption, to a WAV file in the run; `read` gives it, and may block."""
+
+        def work() -> Path:
+            member = read()
+            samples = self.session.media.sound(member.id)
+            path = clip_path(self.session.clips, member.id, member.start, member.end)
+            write_wav(path, samples if whole else cut(samples, member.start, member.end))
+            return path
+
+        if (path := await self.aside(work)) is not None:
+            self.tell(f"written: {path}")
 
     def action_stop(self) -> None:
         """Silence."""
@@ -116,6 +138,10 @@ class SoundPage(Page):
         if (member := self.current()) is not None:
             self.play(member, whole=True)
 
+    def loops(self) -> bool:
+        """As it is set."""
+        return self.session.loop
+
     def action_loop(self) -> None:
         """Repeat, or not."""
         self.session.loop = not self.session.loop
@@ -136,17 +162,7 @@ class SoundPage(Page):
     def action_write(self) -> None:
         """Write the segment to a WAV file."""
         if (member := self.current()) is not None:
-            self.run_worker(self._write(member), group="write")
-
-    async def _write(self, member: Member) -> None:
-        path = clip_path(self.session.clips, member.id, member.start, member.end)
-
-        def work() -> bool:
-            write_wav(path, cut(self.session.media.sound(member.id), member.start, member.end))
-            return True
-
-        if await self.aside(work):
-            self.tell(f"written: {path}")
+            self.run_worker(self._write(lambda: member), group="write")
 
 
 class CuratePage(Page):
@@ -252,3 +268,8 @@ class ClusterListPage(CuratePage):
         member = await self.aside(self.session.central, modality, cluster)
         if member is not None:
             self.play(member)
+
+    def action_write(self) -> None:
+        """Write the most central segment of the cluster to a WAV file."""
+        if (subject := self.subject()) is not None:
+            self.run_worker(self._write(partial(self.session.central, *subject)), group="write")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -15,6 +15,7 @@ from textual.widgets import Input, Label
 from avterm.errors import printable
 from avterm.tui.rows import filter_rows
 from avterm.tui.session import LETTER, Session
+from avterm.tui.widgets.entry import Entry
 from avterm.tui.widgets.table import Cell, Column, Table
 
 
@@ -31,7 +32,11 @@ class TextPrompt(ModalScreen[str | None]):
         """A title and an input."""
         with Vertical(classes="prompt"):
             yield Label(printable(self._title), markup=False)
-            yield Input(self._text, placeholder=self._placeholder, max_length=1000, select_on_focus=False)
+            yield Entry(self._text, placeholder=self._placeholder, max_length=1000, select_on_focus=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """Letters typed while this screen was opening belong to the text."""
+        self.query_one(Entry).type_ahead(event)
 
     @on(Input.Submitted)
     def answer(self, event: Input.Submitted) -> None:
@@ -59,7 +64,7 @@ class MergePrompt(ModalScreen[int | None]):
         """A title, an input and the clusters."""
         with Vertical(classes="prompt -tall"):
             yield Label(f"Merge {LETTER[self.modality]}{self.cluster} into", markup=False)
-            yield Input(placeholder="number, name or label")
+            yield Entry(placeholder="number, name or label")
             yield Table(
                 [
                     Column("cluster", "#", 6, right=True),
@@ -69,6 +74,10 @@ class MergePrompt(ModalScreen[int | None]):
                 ],
                 empty="no such cluster",
             )
+
+    def on_key(self, event: events.Key) -> None:
+        """Letters typed while this screen was opening belong to the text."""
+        self.query_one(Entry).type_ahead(event)
 
     async def on_mount(self) -> None:
         """Measure the distances in a thread."""

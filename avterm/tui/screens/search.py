@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from avterm.tui.player import write_wav
 from avterm.tui.screens.page import Page
 from avterm.tui.searcher import Hit, kind_of
 from avterm.tui.session import LETTER, Member, Session
+from avterm.tui.widgets.entry import Entry
 from avterm.tui.widgets.keybar import KeyBar
 from avterm.tui.widgets.table import Cell, Column, Table
 
@@ -50,7 +52,7 @@ class SearchPage(Page):
     def compose(self) -> ComposeResult:
         """A path, what is going on, the hits."""
         yield Static(Text.assemble((" Search", "bold"), "  by a sound or a picture"), id="title", markup=False)
-        yield Input(placeholder="path of a sound or a picture", id="path", suggester=Paths())
+        yield Entry(placeholder="path of a sound or a picture", id="path", suggester=Paths())
         yield Static("", id="status", markup=False)
         yield Table(COLUMNS, id="hits", empty="record, or give the path of a sound or a picture")
         yield KeyBar()
@@ -143,16 +145,20 @@ class SearchPage(Page):
             )
 
     async def _play_hit(self, hit: Hit) -> None:
-        cluster = self._cluster(hit)
-
-        def work() -> Member:
-            if cluster is not None:
-                return self.session.central(hit.modality, cluster)
-            return self.session.whole(hit.id)
-
-        member = await self.aside(work)
+        member = await self.aside(self._heard, hit)
         if member is not None:
-            self.play(member, whole=cluster is None)
+            self.play(member, whole=self._cluster(hit) is None)
+
+    def _heard(self, hit: Hit) -> Member:
+        """Blocks. What is heard of a hit: the cluster's most central segment, or the caption."""
+        cluster = self._cluster(hit)
+        return self.session.whole(hit.id) if cluster is None else self.session.central(hit.modality, cluster)
+
+    def action_write(self) -> None:
+        """Write what is heard of the hit to a WAV file."""
+        if self.hits:
+            hit = self.hits[self.query_one("#hits", Table).cursor]
+            self.run_worker(self._write(partial(self._heard, hit), whole=self._cluster(hit) is None), group="write")
 
     def action_record(self) -> None:
         """Start recording, or stop and search."""

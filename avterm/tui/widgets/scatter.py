@@ -74,7 +74,8 @@ class Scatter(Widget, can_focus=True):
         if self._lines is None:
             self._lines = self._layout()
         line = self._lines[y] if y < len(self._lines) else []
-        return Strip([Segment(text, style) for text, style in line], self.size.width).apply_style(self.rich_style)
+        strip = Strip([Segment(text, style) for text, style in line], self.size.width)
+        return strip.simplify().apply_style(self.rich_style)  # a stretch of one style is one piece for the terminal
 
     def cells(self) -> np.ndarray:
         """int64 (n, 2): column and line of every point; -1 where there is none."""

@@ -25,13 +25,14 @@ LONGEST = 300  # characters of a cell that are looked at
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: `width` in cells, at least; columns with `stretch` share what is left of the window."""
+    """A column: `width` in cells, at least; columns with `stretch` share what is left of the window, up to `most`."""
 
     key: str
     title: str
     width: int
     right: bool = False
     stretch: bool = False
+    most: int = 1 << 16
 
 
 class Table(ScrollView, can_focus=True):
@@ -193,7 +194,7 @@ class Table(ScrollView, can_focus=True):
         elastic = sum(c.stretch for c in self.columns)
         if spare <= 0 or not elastic:
             return [c.width for c in self.columns]
-        return [c.width + (spare // elastic if c.stretch else 0) for c in self.columns]
+        return [min(c.width + spare // elastic, max(c.most, c.width)) if c.stretch else c.width for c in self.columns]
 
     def _titles(self) -> Strip:
         cells: list[Cell] = []

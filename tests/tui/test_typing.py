@@ -29,7 +29,7 @@ async def test_a_letter_after_enter_is_not_part_of_the_name(tmp_path):
         assert read_curation(session.run).name(2) == "ox"
 
 
-async def test_a_letter_after_enter_is_not_part_of_the_filter(tmp_path):
+async def test_a_letter_after_enter_is_not_part_of_a_path(tmp_path):
     app = make_app(make_session(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

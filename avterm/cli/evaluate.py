@@ -64,9 +64,8 @@ def evaluate(
     ks = k or (opened.ks if table == 4 else None) or [len(opened.clusters().speech)]
     spoken = words_of(opened.corpus, words, tier)
     sounded = words_of(opened.corpus, phones, "phones") if phones else None
-    shown = boxes_of(opened.corpus, boxes)
     with engine_for(engine, workers, address, cpus) as where:
-        results = stage(opened, ks, spoken, shown, reporter(), sounded, where)
+        results = stage(opened, ks, spoken, boxes_of(opened.corpus, boxes), reporter(), sounded, where)
     if table is not None:
         sys.stdout.write(_table(opened, ks, table, cluster, format, paper))
         return

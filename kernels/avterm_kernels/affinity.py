@@ -46,8 +46,8 @@ def _single(context, bits):  # type: ignore[no-untyped-def]
     """A float16's bits, uint16 → float32, by the processor's own conversion, which also takes whole vectors."""
 
     def convert(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        half = builder.bitcast(arguments[0], cgutils.ir.HalfType())
-        return builder.fpext(half, cgutils.ir.FloatType())
+        half = builder.bitcast(arguments[0], cgutils.ir.HalfType())  # type: ignore[attr-defined]
+        return builder.fpext(half, cgutils.ir.FloatType())  # type: ignore[attr-defined]
 
     return types.float32(types.uint16), convert
 
@@ -57,7 +57,7 @@ def _half_products(left, right, out):  # type: ignore[no-untyped-def]
     for i in range(left.shape[0]):
         total = np.float32(0.0)
         for d in range(left.shape[1]):
-            total += _single(left[i, d]) * _single(right[i, d])
+            total += _single(left[i, d]) * _single(right[i, d])  # type: ignore[call-arg]
         out[i] = total
 
 

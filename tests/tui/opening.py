@@ -1,4 +1,4 @@
-"""How long `avterm browse RUN` takes to draw its first screen, and a key to scroll: `python -m tests.tui.opening RUN`.
+"""How long `avterm browse RUN` takes to draw its first screen: `python -m tests.tui.opening RUN`.
 
 CPU seconds are given beside wall seconds, as on a busy machine only they mean something.
 """
@@ -9,12 +9,11 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
 import time
-
-PAGES = 40  # pages down that are timed
 
 
 def cpu(process: int) -> float:
@@ -34,14 +33,8 @@ def drawn(terminal: int, until: bytes, limit: float = 300.0) -> None:
             seen += os.read(terminal, 1 << 16)
 
 
-def idle(terminal: int, seconds: float = 1.0) -> None:
-    """Read until nothing has been drawn for a while."""
-    while select.select([terminal], [], [], seconds)[0]:
-        os.read(terminal, 1 << 16)
-
-
 def main(run: str) -> None:
-    """Time the opening and a cluster's scrolling."""
+    """Time the opening."""
     begin = time.perf_counter()
     process, terminal = pty.fork()
     if process == 0:
@@ -50,22 +43,7 @@ def main(run: str) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
     drawn(terminal, b"Quit")
     sys.stdout.write(f"first screen   {time.perf_counter() - begin:6.2f} s wall  {cpu(process):6.2f} s CPU\n")
-    idle(terminal)
-    for what, keys in (("clusters", b""), ("a cluster", b"\r")):
-        os.write(terminal, keys)
-        idle(terminal, 2.0)
-        before, start = cpu(process), time.perf_counter()
-        for _ in range(PAGES):
-            os.write(terminal, b"\x1b[6~")
-            select.select([terminal], [], [], 5.0)
-            os.read(terminal, 1 << 16)
-        taken, used = time.perf_counter() - start, cpu(process) - before
-        sys.stdout.write(
-            f"a page down    {1000 * taken / PAGES:6.1f} ms wall {1000 * used / PAGES:6.1f} ms CPU, {what}\n"
-        )
-        idle(terminal)
-    os.write(terminal, b"q")
-    idle(terminal)
+    os.kill(process, signal.SIGTERM)
     os.close(terminal)
     os.waitpid(process, 0)
 

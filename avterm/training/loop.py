@@ -10,13 +10,11 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from avterm.config import Config, TrainingConfig, fingerprint
 from avterm.errors import ConfigError, StoreError
@@ -38,6 +36,7 @@ from avterm.training.data import (
     prefetched,
 )
 from avterm.training.device import choose_device, uses_bf16
+from avterm.training.events import write_events
 from avterm.training.schedule import learning_rate
 from avterm.training.spread import spread
 from avterm.training.state import Place, history_lines, load_state, save_state
@@ -245,7 +244,8 @@ def train(
         return done["summary"]
     if redo and world.first:
         run.unfinish("train")
-        shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+        for name in ("checkpoints", "tensorboard"):
+            shutil.rmtree(run.path / name, ignore_errors=True)
     world.wait()
     memory = MEMORY_LIMIT // world.local_size
     pairs = PairData(run.corpus, run.features, ["train"], memory)
@@ -263,6 +263,8 @@ def _epochs(run: Run, trainer: Trainer, progress: Progress, should_stop: Callabl
     began = time.monotonic()
     per_epoch = trainer.steps_per_epoch * min(config.batch, len(trainer.train))
     done = place.epoch * per_epoch + place.step * config.batch
+    for row in place.history if trainer.world.first else ():  # that of an epoch after which the process was killed
+        write_events(run.path / "tensorboard", row)
     with progress.step("train", config.epochs * per_epoch, "pairs", done=done) as step:
         while not trainer.done and not trainer.world.any(should_stop()):
             start = time.monotonic()
@@ -270,7 +272,7 @@ def _epochs(run: Run, trainer: Trainer, progress: Progress, should_stop: Callabl
                 break
             row = trainer.close_epoch(time.monotonic() - start)
             if trainer.world.first:
-                _to_tensorboard(run.path / "tensorboard", row)
+                write_events(run.path / "tensorboard", row)
             progress.note(_line(row, config.epochs))
     if trainer.out_of_patience:
         progress.note(f"stopped early: no better recall for {config.patience} epochs")
@@ -330,14 +332,6 @@ def batch_loss(
         images = images.to(scores.device, non_blocking=True)
         return contrastive_loss(scores, images, model.log_scale.clamp(max=4.6).exp(), config.margin)
     raise ConfigError(f"training.loss: expected impostor or contrastive, found {config.loss!r}")
-
-
-def _to_tensorboard(folder: Path, row: dict[str, Any]) -> None:
-    writer = SummaryWriter(str(folder))
-    for name, value in row.items():
-        if name != "epoch":
-            writer.add_scalar(name, value, row["epoch"])
-    writer.close()
 
 
 def _line(row: dict[str, Any], epochs: int) -> str:

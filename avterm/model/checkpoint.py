@@ -25,7 +25,21 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     text = {"avterm": FORMAT, "metadata": json.dumps(metadata, sort_keys=True)}
     with replacing(path) as temporary:
-        temporary.write_bytes(save(plain, text))
+        data = save(plain, text)
+        size = 8 + int.from_bytes(data[:8], "little")
+        with temporary.open("wb") as file:
+            file.write(_ordered(data[8:size]))
+            file.write(memoryview(data)[size:])
+
+
+def _ordered(head: bytes) -> bytes:
+    """A safetensors header, with its length before it, whose metadata stand in one order: the library's own order
+    differs from process to process, and with it the bytes of equal checkpoints."""
+    values = json.loads(head)
+    values["__metadata__"] = dict(sorted(values["__metadata__"].items()))
+    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def load_tensors(path: Path, device: str | torch.device = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:

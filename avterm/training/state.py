@@ -64,7 +64,7 @@ def load_state(
         for key, value in tensors.items():
             if key.startswith("optimiser."):
                 _, index, name = key.split(".", 2)
-                # into memory of its own: sums over what lies elsewhere in a cache line may round otherwise
+                # into memory of its own, aligned as what an optimiser makes itself, not wherever it lay in the file
                 state.setdefault(int(index), {})[name] = value.clone()
         for key, scalar in metadata["scalars"].items():
             index, name = key.split(".", 1)

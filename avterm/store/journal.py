@@ -1,8 +1,9 @@
 """The curation journal: what people decided about clusters, one JSON object a line, appended and synced at once.
 
 run/curation.jsonl holds edits, and `undo` and `redo` lines, in the order in which they were made. It is never
-rewritten, so a process that is killed can at most leave a torn last line, which readers skip. An edit names its
-cluster by number and by anchors: the segments that lay nearest to the centroid when the edit was made.
+rewritten, so a process that is killed can at most leave a torn last line, which readers skip and the next writer takes
+away. An edit names its cluster by number and by anchors: the segments that lay nearest to the centroid when the edit
+was made.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ KINDS = ("name", "state", "note", "merge", "split", "restore")
 STATES = ("new", "accepted", "rejected")
 MODALITIES = ("speech", "image")
 _LARGEST = 1 << 31
+_BEGINNING = b'{"kind": '  # of every line that is written here
+_TAIL = 1 << 16
 LONGEST = 10_000  # characters of a name or note; longer ones are refused
 
 
@@ -213,14 +216,9 @@ class Journal:
             new = not self.path.exists()
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:
-                _lock(handle)
-                size = os.fstat(handle).st_size
-                if size and os.pread(handle, 1, size - 1) != b"\n":
-                    data = b"\n" + data  # close a line that a killed process left torn
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(handle, view) :]
-                os.fsync(handle)
+                alone = _lock(handle)
+                data = _mended(handle, alone) + data
+                _append(handle, data, alone)
             finally:
                 os.close(handle)
         except OSError as error:
@@ -229,8 +227,43 @@ class Journal:
             sync_folder(self.path.parent)
 
 
-def _lock(handle: int) -> None:
+def _append(handle: int, data: bytes, alone: bool) -> None:
+    """All of it, synced; where the disk refuses, none of it."""
+    size = os.fstat(handle).st_size
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    except OSError:
+        if alone:
+            os.ftruncate(handle, size)
+        raise
+
+
+def _mended(handle: int, alone: bool) -> bytes:
+    """What must be written first to close an open last line; one that a killed process left torn is taken away instead,
+    where no other process can be writing it."""
+    size = os.fstat(handle).st_size
+    tail, start = b"", size
+    while start and b"\n" not in tail:
+        stop, start = start, max(start - _TAIL, 0)
+        tail = os.pread(handle, stop - start, start) + tail
+    line = tail[tail.rfind(b"\n") + 1 :]
+    if not line:
+        return b""
+    try:
+        json.loads(line.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        if alone and (line.startswith(_BEGINNING) or _BEGINNING.startswith(line)):
+            os.ftruncate(handle, size - len(line))
+            return b""
+    return b"\n"
+
+
+def _lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError:
-        return  # a file system without locks: one appended write is still kept apart from another
+        return False  # a file system without locks: one appended write is still kept apart from another
+    return True

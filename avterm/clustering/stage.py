@@ -49,7 +49,7 @@ def cluster(
     store = run.groundings
     if config.method not in {"kmeans", "spherical"}:
         raise ConfigError(f"clustering.method: expected kmeans or spherical, found {config.method!r}")
-    key = fingerprint("cluster", config, store.fingerprint, len(store))
+    key = fingerprint("cluster", config, store.digest)
     path = clusters_path(run.path / "clusters", config.k)
     began = time.monotonic()
     if path.exists() and not redo:

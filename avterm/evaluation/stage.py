@@ -76,9 +76,7 @@ def evaluate(
     """
     store, known = run.groundings, Known(words, boxes, phones or {})
     speakers = [run.corpus[id].speaker if id in run.corpus.index else None for id in store.ids]
-    base = fingerprint(
-        "evaluate", _VERSION, store.fingerprint, len(store), run.config.evaluation, known.digest, speakers
-    )
+    base = fingerprint("evaluate", _VERSION, store.digest, run.config.evaluation, known.digest, speakers)
     found: dict[int, dict[str, Any]] = {}
     truth: Truth | None = None
     if not words:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avterm.config import fingerprint
 from avterm.errors import Problem, StoreError
 from avterm.store.shards import Header, Shard, read_header, write_shard
 from avterm.store.stacked import Stacked
@@ -59,12 +60,12 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def write_groundings(
-    path: Path, fingerprint: str, arrays: Mapping[str, np.ndarray | list[str]], left_out: list[Problem]
+    path: Path, made_from: str, arrays: Mapping[str, np.ndarray | list[str]], left_out: list[Problem]
 ) -> None:
     """Write one shard with the arrays that the module's description names."""
     lost = [json.dumps([p.id, p.kind, p.message]) for p in left_out]
     info = {"pairs": len(arrays["id"]), "left_out": len(lost)}
-    write_shard(path, Header(KIND, len(arrays["score"]), fingerprint, info), {**arrays, "left_out": lost})
+    write_shard(path, Header(KIND, len(arrays["score"]), made_from, info), {**arrays, "left_out": lost})
 
 
 def left_out_of(path: Path) -> list[Problem]:
@@ -88,6 +89,7 @@ class Groundings:
                 f"{self.folder}: groundings of different configurations or models; run `avterm ground --redo`"
             )
         self.fingerprint = headers[0].fingerprint
+        self.digest = fingerprint(self.fingerprint, [h.checksum for h in headers])  # of what is there, however made
         self.row_offsets = np.concatenate([[0], np.cumsum([h.rows for h in headers])]).astype(np.int64)
         self.pair_offsets = np.concatenate([[0], np.cumsum([h.info["pairs"] for h in headers])]).astype(np.int64)
         self._open: dict[int, Shard] = {}

@@ -11,7 +11,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +37,7 @@ class Header:
     rows: int
     fingerprint: str
     info: dict[str, Any]
+    checksum: int | None = field(default=None, compare=False)  # of all that follows the header, once it is written
 
 
 def write_shard(path: Path, header: Header, arrays: Mapping[str, np.ndarray | list[str]]) -> None:
@@ -150,7 +151,8 @@ def _header(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
         raise StoreError(f"{path}: could not be read: {error.strerror or error}") from None
     try:
         line = json.loads(block.split(b"\n", 1)[0])
-        header = Header(str(line["avterm"]), int(line["rows"]), str(line["fingerprint"]), dict(line["info"]))
+        kept = str(line["fingerprint"]), dict(line["info"]), int(line["crc32"])
+        header = Header(str(line["avterm"]), int(line["rows"]), *kept)
         version = int(line["format"])
         summed = line.pop("header", None)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

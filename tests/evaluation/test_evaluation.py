@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from avterm.cli.main import app
+from avterm.clustering.stage import cluster
 from avterm.corpus.boxes import TrueBox, boxes_of
 from avterm.corpus.words import Word, words_of
 from avterm.errors import StoreError, UsageError
@@ -28,7 +30,8 @@ from avterm.evaluation.tables import render
 from avterm.progress import Silent
 from avterm.store.clusters import write_clusters
 from avterm.store.evaluation import Labels, evaluation_path, read_evaluation
-from avterm.store.groundings import MODALITIES
+from avterm.store.groundings import MODALITIES, write_groundings
+from avterm.store.run import Run
 from avterm.store.shards import Shard
 from tests.synthetic import make_run
 
@@ -148,6 +151,33 @@ def test_what_was_evaluated_is_read_back_until_anything_changes(tmp_path: Path) 
         arrays = {name: shard[name][:] for name in [*names, "affinity"]}
     write_clusters(run.clusters().path, "made again", arrays, {"k": 6})
     assert read_evaluation(run, 6) is None
+
+
+def test_groundings_made_again_with_the_same_settings_are_evaluated_again(tmp_path: Path) -> None:
+    run = make_run(tmp_path, media=False)
+    words, boxes = words_of(run.corpus), boxes_of(run.corpus)
+    first = evaluate(run, [6], words, boxes, Silent())[6]
+    path = run.groundings.paths[0]
+    with Shard(path, "groundings") as shard:
+        names = [
+            "offset",
+            "size",
+            "frames",
+            "box",
+            "segment",
+            "score",
+            "silence",
+            "speech_embedding",
+            "image_embedding",
+        ]
+        arrays = {name: shard[name][:] for name in names} | {"id": shard.texts("id")}
+        key = shard.header.fingerprint
+    arrays["segment"] = arrays["segment"] + 70
+    write_groundings(path, key, arrays, [])
+    again = Run.open(run.path)
+    assert evaluate(again, [6], words, boxes, Silent())[6]["overall"]["purity"] < first["overall"]["purity"]
+    with pytest.raises(StoreError, match="other groundings"):
+        cluster(again, dataclasses.replace(again.config.clustering, k=6), Silent())
 
 
 def test_localisation_is_by_word(tmp_path: Path) -> None:

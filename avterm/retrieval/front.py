@@ -17,7 +17,7 @@ from torch import Tensor
 
 from avterm.corpus.manifest import Pair
 from avterm.engine.features import image_features, speech_features
-from avterm.errors import BadInput
+from avterm.errors import BadInput, StoreError
 from avterm.grounding.grounder import Grounder
 from avterm.grounding.roads import Source
 from avterm.model.pair import PairModel
@@ -89,10 +89,15 @@ class Front:
         return Heard(*speech_features(samples, self.run.config.speech))
 
     def look(self, path: Path) -> Seen:
-        """A picture; BadInput where it cannot be read."""
+        """A picture; BadInput where it cannot be read, StoreError where the model knows another backbone."""
         vision, picture = self.run.config.vision, read_picture(path)
         square = resize(picture, vision.pixels, vision.pixels)
         features = image_features(self.backbone, square[None], vision)[0]
+        if features.shape[-1] != self.model.image_size:
+            raise StoreError(
+                f"{self.run.path}: its model was trained on {self.model.image_size} values of {vision.backbone}, "
+                f"and this version makes {features.shape[-1]}; train the run again to search by new pictures"
+            )
         return self._seen(features, (picture.shape[1], picture.shape[0]), picture)
 
     def heard_of(self, pair: Pair) -> Heard:

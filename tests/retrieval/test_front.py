@@ -13,7 +13,7 @@ from PIL import Image
 from avterm.config import override
 from avterm.corpus.manifest import Corpus, Pair
 from avterm.engine.features import compute_features
-from avterm.errors import BadInput
+from avterm.errors import BadInput, StoreError
 from avterm.progress import Silent
 from avterm.retrieval.front import Front, Heard
 from avterm.store.run import Run
@@ -80,3 +80,12 @@ def test_what_cannot_be_used_is_named(run: Run, tmp_path: Path) -> None:
         front.heard_of(stranger)
     with pytest.raises(BadInput, match="b: has no picture features"):
         front.seen_of(stranger)
+
+
+def test_a_model_of_another_backbone_is_named(run: Run) -> None:
+    front = Front(run, torch.device("cpu"))
+    front.model.image_size = 7
+    with pytest.raises(
+        StoreError, match="was trained on 7 values of efficientnet-lite0, and this version makes"
+    ):
+        front.look(run.corpus.image_path(run.corpus["a"]))

@@ -85,7 +85,5 @@ def test_what_cannot_be_used_is_named(run: Run, tmp_path: Path) -> None:
 def test_a_model_of_another_backbone_is_named(run: Run) -> None:
     front = Front(run, torch.device("cpu"))
     front.model.image_size = 7
-    with pytest.raises(
-        StoreError, match="was trained on 7 values of efficientnet-lite0, and this version makes"
-    ):
+    with pytest.raises(StoreError, match="was trained on 7 values of efficientnet-lite0, and this version makes"):
         front.look(run.corpus.image_path(run.corpus["a"]))

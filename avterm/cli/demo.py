@@ -24,7 +24,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where corpus and run go.")] = Path("demo"),
     pairs: Annotated[int, typer.Option(min=100, help="Spoken scenes to make.")] = 1500,
     k: Annotated[int | None, typer.Option("-k", "--k", help="Clusters; three for each noun if not given.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="How often to go through the training split.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How often to go through the training split.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same corpus and the same model.")] = 1,
     top: Annotated[int, typer.Option(help="Words to list.")] = 40,
     json: JsonOption = False,

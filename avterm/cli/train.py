@@ -59,7 +59,7 @@ def train(
     preset: Annotated[str | None, typer.Option(help="paper (where none is given), modern, scenes or demo.")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
     features: Annotated[Path | None, typer.Option(help="Features computed elsewhere, or to be shared.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="How often to go through the training split.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How often to go through the training split.")] = None,
     batch: Annotated[int | None, typer.Option(help="Pairs in a minibatch.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the weights, the order and all that is drawn.")] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without better recall.")] = None,

@@ -8,10 +8,12 @@ import numpy as np
 from avterm_kernels.affinity import add_by_clusters, row_products
 
 from avterm.clustering.parts import Part, Stored, parts_of, rows_of
-from avterm.clustering.source import Raw, Rows
+from avterm.clustering.source import BLOCK, Raw, Rows
 from avterm.engine.ahead import ahead
 from avterm.engine.mapping import HERE, UNHEARD, Engine, Report
 from avterm.errors import BadInput
+
+STRIP = 512  # rows of both sides, which stay in a core's own cache until they are multiplied; divides BLOCK
 
 
 def affinity(
@@ -46,20 +48,18 @@ def affinity(
 
 def _products(image: Rows | Stored, speech: Rows | Stored, part: Part, report: Report) -> np.ndarray:
     """float32 (rows of the part,): inner product of each crop with its segment."""
-    sides = tuple(Raw(rows_of(side)) for side in (image, speech))
+    sides = tuple(Raw(rows_of(side), STRIP) for side in (image, speech))
     out = np.empty(part.stop - part.first, np.float32)
 
-    def multiplied(first: int) -> np.ndarray:
-        blocks = [side.read(first) for side in sides]
-        if len({block.dtype for block in blocks}) > 1:
-            products = row_products(*(block.astype(np.float32) for block in blocks))
-        else:
-            products = row_products(*blocks)
-        for side, block in zip(sides, blocks, strict=True):
-            side.done(block)
-        return products
+    def multiplied(first: int) -> None:
+        for start in range(first, min(first + BLOCK, part.stop), STRIP):
+            blocks = [side.read(start) for side in sides]
+            here = slice(start - part.first, start - part.first + len(blocks[0]))
+            alike = blocks[0].dtype == blocks[1].dtype
+            out[here] = row_products(*(block if alike else block.astype(np.float32) for block in blocks))
+            for side, block in zip(sides, blocks, strict=True):
+                side.done(block)
 
-    for first, products in ahead(multiplied, part.firsts):
-        start = first - part.first
-        out[start : start + len(products)] = products
+    for _ in ahead(multiplied, part.firsts):
+        pass
     return out

@@ -32,22 +32,22 @@ class Rows(Protocol):
 
 
 class Raw:
-    """Blocks of rows as they are stored."""
+    """Blocks of `block` rows as they are stored."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, block: int = BLOCK) -> None:
         """Nothing is read yet."""
-        self.rows = rows
+        self.rows, self.block = rows, block
         self._spare: deque[np.ndarray] = deque()
 
     def read(self, first: int) -> np.ndarray:
         """(n, D): the block that begins at this row; not to be changed. Hand it back by `done`."""
-        rows, last = self.rows, min(first + BLOCK, int(self.rows.shape[0]))
+        rows, last = self.rows, min(first + self.block, int(self.rows.shape[0]))
         if not isinstance(rows, Stacked):
             return np.ascontiguousarray(rows[first:last])
         try:
             memory = self._spare.pop()
         except IndexError:
-            memory = np.empty((min(BLOCK, len(rows)), rows.shape[1]), rows.dtype)
+            memory = np.empty((min(self.block, len(rows)), rows.shape[1]), rows.dtype)
         block = memory[: last - first]
         rows.read_into(first, block)
         return block
@@ -76,7 +76,7 @@ class Source:
         self.count, self.depth, self.unit = int(rows.shape[0]), int(rows.shape[1]), unit
         if isinstance(rows, Stacked) and self.count * self.depth * rows.dtype.itemsize <= IN_MEMORY:
             rows = rows[:]
-        self._raw = Raw(np.ascontiguousarray(rows) if isinstance(rows, np.ndarray) else rows)
+        self._raw = Raw(np.ascontiguousarray(rows) if isinstance(rows, np.ndarray) else rows, BLOCK)
         self._spare: deque[Tensor] = deque()
         self.firsts = range(0, self.count, BLOCK)
 

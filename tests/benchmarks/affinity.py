@@ -10,8 +10,7 @@ import time
 
 import numpy as np
 
-from avterm.clustering.affinity import affinity
-from avterm.clustering.source import BLOCK
+from avterm.clustering.affinity import STRIP, affinity
 from avterm.store.groundings import MODALITIES, Groundings
 from avterm.store.stacked import Stacked
 from tests.benchmarks.embeddings import fill_run, scratch
@@ -50,9 +49,9 @@ def measure(store: Groundings) -> Row:
 
 def read(*sides: Stacked) -> None:
     """Everything once, block by block into the same memory: the fastest way that HDF5 has."""
-    memory = [np.empty((BLOCK, DEPTH), side.dtype) for side in sides]
-    for first in range(0, len(sides[0]), BLOCK):
-        many = min(BLOCK, len(sides[0]) - first)
+    memory = [np.empty((STRIP, DEPTH), side.dtype) for side in sides]
+    for first in range(0, len(sides[0]), STRIP):
+        many = min(STRIP, len(sides[0]) - first)
         for side, block in zip(sides, memory, strict=True):
             side.read_into(first, block[:many])
 

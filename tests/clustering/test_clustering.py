@@ -153,6 +153,7 @@ def test_k_is_found_again_without_labels() -> None:
 @pytest.mark.parametrize("types", [(np.float16, np.float16), (np.float32, np.float32), (np.float16, np.float32)])
 def test_affinity_is_the_double_loop(types: tuple[type, type], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "BLOCK", 17)
+    monkeypatch.setattr("avterm.clustering.affinity.STRIP", 7)
     rng = np.random.default_rng(0)
     image, speech = (rng.normal(size=(60, 5)).astype(dtype) for dtype in types)
     a, b = rng.integers(0, 4, 60), rng.integers(0, 6, 60)

@@ -26,6 +26,7 @@ from tests.benchmarks.rows import Row
 SIZES = tuple(int(size) for size in os.environ.get("AVTERM_BENCH_PAIRS", "1000,8000,32000").split(","))
 START, PER_PAIR, K, DEPTH, CHANNELS = 50, 5.41, 100, 256, 64
 LIMIT, FLAT = 1.05, 1.1
+LEAST = 0.05  # seconds over starting that can be told from it
 
 
 def rows() -> list[Row]:
@@ -36,7 +37,9 @@ def rows() -> list[Row]:
 def _command(name: str, work: Callable[[int], Used]) -> list[Row]:
     start = work(START).processor
     used = [work(size) for size in SIZES]
-    seconds = [max(u.processor - start, 1e-3) for u in used]
+    seconds = [u.processor - start for u in used]
+    if min(seconds) < LEAST:
+        raise ValueError(f"{name}: {SIZES[seconds.index(min(seconds))]} pairs take no longer than starting; take more")
     peak, middle = used[-1].peak / 1e6, used[len(used) // 2].peak / 1e6
     return [
         _exponent(name, seconds),

@@ -25,6 +25,8 @@ SetOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
+_SHOWN = 12
+
 
 @dataclass
 class State:
@@ -80,6 +82,20 @@ def share(text: str | None) -> tuple[int, int] | None:
     if not slash or not index.isdigit() or not count.isdigit() or not int(index) < int(count):
         raise UsageError(f"--shard {text!r}: expected I/N with 0 <= I < N, as in 0/4")
     return int(index), int(count)
+
+
+def with_interval(row: dict[str, Any], name: str) -> str:
+    """`row[name]`, a share, as text, with the interval beside it where there is one; `-` where there is no share."""
+    if row[name] is None:
+        return "-"
+    interval = row.get(f"{name}_interval")
+    return f"{row[name]:.3f}" + (f" ({interval[0]:.3f}-{interval[1]:.3f})" if interval else "")
+
+
+def first_of(names: list[str]) -> str:
+    """The first dozen names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def finish(problems: list[Problem], strict: bool, total: int, unit: str = "pairs") -> None:

@@ -42,9 +42,9 @@ def engine_for(
     where: Where, workers: int | None, address: str | None, cpus: float, gpus: float = 0.0
 ) -> Iterator[Engine]:
     """The engine that the options name, closed at the end. UsageError for options of another engine."""
-    from avterm.engine.cluster import RayCluster
     from avterm.engine.local import Processes
     from avterm.engine.mapping import HERE
+    from avterm.engine.ray import RayCluster
 
     if workers is not None and where is not Where.local:
         raise UsageError("--workers: goes with --engine local")

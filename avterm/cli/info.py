@@ -6,10 +6,9 @@ from typing import Any
 
 import typer
 
-from avterm.cli.common import JsonOption, RunArgument, emit, say
+from avterm.cli.common import JsonOption, RunArgument, emit, first_of, say
 
 STAGES = ("features", "train", "retrieve", "ground", "cluster", "evaluate")
-SHOWN = 12  # names of shards on a line
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def info(run: RunArgument, json: JsonOption = False) -> None:
     """List a run's corpus, its stages with their figures or their missing shards, and every k that was clustered."""
-    from avterm.store.parts import feature_parts, grounding_parts, missing
+    from avterm.store.expected import feature_parts, grounding_parts, missing
     from avterm.store.run import Run
 
     opened = Run.open(run)
@@ -38,8 +37,11 @@ def info(run: RunArgument, json: JsonOption = False) -> None:
     for name, summary in summaries.items():
         if (some := shards.get(name)) and (some["missing"] or summary is None):
             lost = some["missing"]
-            names = ", ".join(lost[:SHOWN]) + (f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else "")
-            state = f"{len(lost)} of {some['of']} shards missing: {names}" if lost else f"all {some['of']} shards there"
+            state = (
+                f"{len(lost)} of {some['of']} shards missing: {first_of(lost)}"
+                if lost
+                else f"all {some['of']} shards there"
+            )
             say(f"{name:10}{state}")
             continue
         if summary is None:

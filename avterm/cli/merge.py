@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avterm.cli.common import JsonOption, RunArgument, emit, reporter, say
+from avterm.cli.common import JsonOption, RunArgument, emit, first_of, reporter, say
 from avterm.errors import AvtermError
 
 if TYPE_CHECKING:
     from avterm.progress import Progress
-    from avterm.store.parts import Lack
+    from avterm.store.expected import Lack
     from avterm.store.run import Run
 
 KINDS = ("missing", "damaged", "other")
-SHOWN = 12  # names of shards on a line
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +58,7 @@ def merge(
         say(f"{row['stage']}: {row['shards']} shards" + (", all there" if row["finished"] else ""))
         for kind in KINDS:
             if row[kind]:
-                say(f"  {len(row[kind])} {kind}: {_some(row[kind])}")
+                say(f"  {len(row[kind])} {kind}: {first_of(row[kind])}")
     bad = [row["stage"] for row in rows if not row["finished"]]
     if bad:
         again = f"avterm {bad[0]} {run}"
@@ -71,7 +70,7 @@ def merge(
 
 def _begun(run: Run) -> list[Stage]:
     """The sharded stages of which some shard is there."""
-    from avterm.store.parts import feature_parts, grounding_parts
+    from avterm.store.expected import feature_parts, grounding_parts
 
     parts = {Stage.features: feature_parts(run), Stage.ground: grounding_parts(run)}
     return [stage for stage, some in parts.items() if any(part.path.exists() for part in some)]
@@ -81,7 +80,7 @@ def _checked(run: Run, stage: Stage, progress: Progress) -> dict[str, Any]:
     """What is the matter with the shards of a stage, which is finished if that is nothing."""
     from avterm.engine.features import compute_features, feature_parts_of
     from avterm.grounding.stage import ground, grounding_parts_of
-    from avterm.store.parts import lacking
+    from avterm.store.expected import lacking
 
     parts = feature_parts_of(run) if stage is Stage.features else grounding_parts_of(run)
     lacks = lacking(parts)
@@ -99,8 +98,3 @@ def _checked(run: Run, stage: Stage, progress: Progress) -> dict[str, Any]:
 
 def _names(lacks: list[Lack], kind: str) -> list[str]:
     return [lack.part.name for lack in lacks if lack.kind == kind]
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from avterm.cli.common import DeviceOption, JsonOption, RunArgument, emit, reporter, say
+from avterm.cli.common import DeviceOption, JsonOption, RunArgument, emit, reporter, say, with_interval
 
 WAYS = tuple(
     f"{way}{company}" for company in ("", "_within_speaker", "_across_speakers") for way in ("search", "annotation")
@@ -46,12 +46,6 @@ def retrieve(
     for way in WAYS:
         if way in result:
             row = result[way]
-            shares = "".join(f"{_share(row, name):>22}" for name in ("r1", "r5", "r10"))
+            shares = "".join(f"{with_interval(row, name):>22}" for name in ("r1", "r5", "r10"))
             many = f"{row['candidates']:12.0f}" if "candidates" in row else ""
             say(f"{way.replace('_', ' '):28}{shares}{row['median_rank']:13.1f}{many}")
-
-
-def _share(row: dict[str, Any], name: str) -> str:
-    """A share with its interval."""
-    interval = row.get(f"{name}_interval")
-    return f"{row[name]:.3f}" + (f" ({interval[0]:.3f}-{interval[1]:.3f})" if interval else "")

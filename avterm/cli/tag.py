@@ -17,6 +17,7 @@ from avterm.cli.common import (
     finish,
     reporter,
     say,
+    with_interval,
 )
 from avterm.errors import AvtermError, Problem, UsageError
 
@@ -168,17 +169,10 @@ def _evaluate(
     say(f"{rows[0]['recordings']} recordings, {rows[0]['spoken']} words that are the label of a cluster")
     say(f"{'confidence':>10} {'tags':>6} {'right':>6} {'precision':>22} {'recall':>22} {'F':>6}")
     for row in rows:
-        shares = " ".join(f"{_share(row, name):>22}" for name in ("precision", "recall"))
+        shares = " ".join(f"{with_interval(row, name):>22}" for name in ("precision", "recall"))
         f = "-" if row["f"] is None else f"{row['f']:.3f}"
         say(f"{row['min_confidence']:10.2f} {row['tags']:6} {row['right']:6} {shares} {f:>6}")
     return problems
-
-
-def _share(row: dict[str, Any], name: str) -> str:
-    interval = row.get(f"{name}_interval")
-    if row[name] is None:
-        return "-"
-    return f"{row[name]:.3f}" + (f" ({interval[0]:.3f}-{interval[1]:.3f})" if interval else "")
 
 
 def _words(run: Any, path: Path, tier: str | None, recordings: Sequence[Recording]) -> dict[str, Any]:

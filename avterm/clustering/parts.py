@@ -49,7 +49,7 @@ class Stored:
 
     folder: Path
     modality: str
-    fingerprint: str  # of the groundings: a worker that has other ones open opens these
+    digest: str  # of the groundings: a worker that has other ones open opens these
 
     def rows(self) -> Rows:
         """Opened here."""

@@ -61,7 +61,7 @@ def cluster(
             return ClusterSummary(**values, seconds=0.0, already=True)
         raise StoreError(f"{path}: clustered from other groundings or with other settings; --redo replaces it")
     sizes = {"speech": config.k, "image": config.k_image or config.k}
-    rows = {m: Stored(store.folder, m, store.fingerprint) for m in MODALITIES}
+    rows = {m: Stored(store.folder, m, store.digest) for m in MODALITIES}
     found = {m: _best(rows[m], sizes[m], config, progress, engine) for m in MODALITIES}
     arrays: dict[str, np.ndarray] = {}
     for name, result in found.items():

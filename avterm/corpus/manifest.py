@@ -15,7 +15,6 @@ from avterm.config import fingerprint
 from avterm.errors import BadInput
 from avterm.store.atomic import write_text
 
-SPLITS = ("train", "val", "test")
 _MOST_BYTES = 4 << 30
 
 

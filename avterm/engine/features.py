@@ -24,6 +24,7 @@ from avterm.progress import Progress
 from avterm.speech.activity import METHODS, activity
 from avterm.speech.audio import LONGEST_SECONDS, read_audio
 from avterm.speech.logmel import log_mel
+from avterm.store.expected import ExpectedShard
 from avterm.store.features import (
     IMAGES,
     SPEECH,
@@ -35,7 +36,6 @@ from avterm.store.features import (
     shard_paths,
     write_features,
 )
-from avterm.store.parts import Part
 from avterm.store.run import Run
 from avterm.store.shards import verify
 from avterm.units import SAMPLE_RATE
@@ -134,10 +134,10 @@ def compute_features(
     return FeatureSummary(whole, len(there), len(todo), len(kept), lost)
 
 
-def feature_parts_of(run: Run) -> list[Part]:
+def feature_parts_of(run: Run) -> list[ExpectedShard]:
     """The shards that `compute_features` writes for a run, with what they are to be made from."""
     plan = _plan(run.corpus, run.config.speech, run.config.vision)
-    return [Part(task.path(run.features_path), task.kind, task.key) for task in plan]
+    return [ExpectedShard(task.path(run.features_path), task.kind, task.key) for task in plan]
 
 
 def speech_features(samples: np.ndarray, config: SpeechConfig) -> tuple[np.ndarray, np.ndarray]:

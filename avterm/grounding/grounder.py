@@ -14,6 +14,7 @@ from torch import Tensor
 
 from avterm.config import GroundingConfig
 from avterm.corpus.manifest import Pair
+from avterm.engine.together import together
 from avterm.errors import BadInput, ConfigError, Problem
 from avterm.grounding.borders import refine_borders
 from avterm.grounding.proposals import box_proposals, segment_proposals, silence_shares
@@ -127,13 +128,7 @@ class Grounder:
         length = np.array([self._lengths[rows[p.id]] if p.id in rows else 0 for p in pairs], np.int64)
         most = _TOGETHER.get(self.device.type, 1)
         frames = _FRAMES_TOGETHER.get(self.device.type, 8_192)
-        groups: list[list[int]] = []
-        for place in np.argsort(length, kind="stable").tolist():  # ascending: the newest caption is the longest
-            if groups and len(groups[-1]) < most and (len(groups[-1]) + 1) * length[place] <= frames:
-                groups[-1].append(place)
-            else:
-                groups.append([place])
-        return groups
+        return together(length, most, frames)
 
     @torch.inference_mode()
     def ground(self, pairs: Sequence[Pair]) -> list[Grounded | Problem]:

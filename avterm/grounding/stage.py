@@ -20,10 +20,10 @@ from avterm.engine.mapping import HERE, Engine, Report, Told
 from avterm.errors import BadInput, Problem, StoreError
 from avterm.grounding.grounder import Grounded, Grounder, check_settings, checkpoint_path
 from avterm.progress import Progress
+from avterm.store.expected import ExpectedShard, grounding_parts
 from avterm.store.features import IMAGES, SPEECH, FeatureStore, features_fingerprint, shard_count, shard_of
 from avterm.store.features import shard_paths as feature_paths
 from avterm.store.groundings import KIND, left_out_of, shard_path, write_groundings
-from avterm.store.parts import Part, grounding_parts
 from avterm.store.run import Run
 from avterm.store.shards import read_header, verify
 from avterm.training.device import choose_device
@@ -68,7 +68,7 @@ def grounding_fingerprint(run: Run) -> str:
     return fingerprint("ground", run.config.grounding, run.corpus.fingerprint, features, weights)
 
 
-def grounding_parts_of(run: Run) -> list[Part]:
+def grounding_parts_of(run: Run) -> list[ExpectedShard]:
     """The shards that `ground` writes for a run, with what they are to be made from. StoreError without a model."""
     key = grounding_fingerprint(run)
     return [replace(part, key=key) for part in grounding_parts(run)]

@@ -42,11 +42,6 @@ class Entry:
     label: str | None  # of an evaluation with word times
     wanted: bool
 
-    @property
-    def title(self) -> str:
-        """The name, else the label, else the number."""
-        return self.name or self.label or f"#{self.cluster}"
-
 
 class Lexicon:
     """The clusters of one k, after curation. Rejected ones keep competing, so that what sounds like them is no other

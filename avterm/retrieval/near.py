@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from avterm.engine.ahead import ahead
+from avterm.retrieval.best import Best
 from avterm.retrieval.hits import Found
 from avterm.retrieval.lexicon import Entry, Lexicon, squared_distances
-from avterm.retrieval.ranking import Best
 from avterm.store.clusters import Clusters, Modality
 from avterm.store.curation import read_curation
 from avterm.store.run import Run

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from avterm.engine.ahead import ahead
+from avterm.engine.together import together
 from avterm.model.pair import PairModel
-from avterm.retrieval.ranking import Best
+from avterm.retrieval.best import Best
 from avterm.store.features import FeatureStore
 
 PICTURES = 64  # a chunk
@@ -53,21 +54,10 @@ def best_captions(model: PairModel, store: FeatureStore, features: np.ndarray, r
         true = torch.from_numpy(lengths).to(device)
         return _scores(model, _speech(model, torch.from_numpy(padded).to(device), true), true, picture)[:, 0]
 
-    for chunk, scores in _each(score, _by_length(store, rows), device):
+    chunks = together(np.diff(store.offsets)[rows], CAPTIONS, FRAMES)
+    for chunk, scores in _each(score, [rows[np.array(places, np.int64)] for places in chunks], device):
         best.add(chunk, scores)
     return best
-
-
-def _by_length(store: FeatureStore, rows: np.ndarray) -> list[np.ndarray]:
-    """Captions of like length together, so few at a time that memory is bounded."""
-    lengths = np.diff(store.offsets)[rows]
-    chunks: list[list[int]] = []
-    for place in np.argsort(lengths, kind="stable").tolist():  # ascending: the newest caption is the longest
-        if chunks and len(chunks[-1]) < CAPTIONS and (len(chunks[-1]) + 1) * lengths[place] <= FRAMES:
-            chunks[-1].append(place)
-        else:
-            chunks.append([place])
-    return [rows[np.array(chunk, np.int64)] for chunk in chunks]
 
 
 def _speech(model: PairModel, mel: Tensor, lengths: Tensor) -> Tensor:

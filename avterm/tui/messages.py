@@ -23,14 +23,6 @@ class OpenPair(Message):
         self.row = row
 
 
-class OpenPairId(Message):
-    """Show a pair by its id."""
-
-    def __init__(self, id: str) -> None:
-        super().__init__()
-        self.pair_id = id
-
-
 class OpenSearch(Message):
     """Show the search, and search with this file at once if there is one; `kind` is `sound` or `picture`."""
 

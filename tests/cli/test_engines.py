@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from avterm.cli import engines
 from avterm.cli.engines import Where, engine_for
 from avterm.cli.main import app
-from avterm.engine import cluster as cluster_module
+from avterm.engine import ray as ray_module
 from avterm.engine.local import Processes
 from avterm.engine.mapping import HERE
 from avterm.errors import UsageError
@@ -66,7 +66,7 @@ def test_ray_that_is_not_installed(run: Path, monkeypatch: pytest.MonkeyPatch) -
     def missing(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(cluster_module.importlib, "import_module", missing)
+    monkeypatch.setattr(ray_module.importlib, "import_module", missing)
     _, error = avterm("ground", run, "--engine", "ray")
     assert isinstance(error, UsageError)
     assert "pip install 'avterm[ray]'" in str(error)

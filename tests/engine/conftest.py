@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from avterm.engine.cluster import RayCluster
 from avterm.engine.local import Processes
+from avterm.engine.ray import RayCluster
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from avterm.engine import cluster as cluster_module
+from avterm.engine import ray as ray_module
 from avterm.engine.ahead import cores
-from avterm.engine.cluster import RayCluster
 from avterm.engine.local import Processes, _gpus
 from avterm.engine.mapping import HERE, UNHEARD, Engine, Kept
+from avterm.engine.ray import RayCluster
 from avterm.errors import AvtermError, BadInput, UsageError
 from tests.engine import work
 
@@ -131,11 +131,11 @@ def test_ray_that_is_not_installed_and_a_cluster_that_is_not_there(monkeypatch: 
         (present, AvtermError, r"^no Ray cluster at mars:1: could not reach mars:1; start one"),
     ]
     for importer, kind, says in importers:
-        monkeypatch.setattr(cluster_module.importlib, "import_module", importer)
+        monkeypatch.setattr(ray_module.importlib, "import_module", importer)
         with pytest.raises(kind, match=says):
             RayCluster("mars:1")
 
 
 def test_a_machine_without_the_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(AvtermError, match=r"nowhere: No such file or directory on .*under the same paths"):
-        cluster_module._there(str(tmp_path / "nowhere"), work.square, 1, 1)
+        ray_module._there(str(tmp_path / "nowhere"), work.square, 1, 1)

@@ -75,7 +75,7 @@ def test_merged_clusters_answer_as_one_and_do_not_compete(run: Run) -> None:
     decide(run, "name", 0, value="house")
     lexicon = Lexicon(run)
     assert lexicon.entries[3].cluster == 0
-    assert lexicon.entries[3].title == "house"
+    assert lexicon.entries[3].name == "house"
     assert lexicon.word[0, 3]
     assert not lexicon.word[0, 1]
     assert lexicon.judge(between)[1][0] > doubtful

@@ -34,13 +34,3 @@ def test_chunks_equal_the_models_scores(tmp_path: Path, monkeypatch: pytest.Monk
     captions = whole.best_captions(front.model, store, store.backbone[1], np.array([5, 3, 2, 0]), 9)
     assert captions.rows.tolist() == [r for r in np.argsort(-scores[:, 1], kind="stable").tolist() if r in (0, 2, 3, 5)]
     np.testing.assert_allclose(captions.scores, scores[captions.rows, 1], rtol=1e-4, atol=1e-5)
-
-
-def test_no_chunk_is_larger_than_what_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = make_groundable(tmp_path)
-    monkeypatch.setattr(whole, "FRAMES", 250)
-    chunks = whole._by_length(run.features, np.arange(len(FRAMES)))
-    assert sorted(np.concatenate(chunks).tolist()) == list(range(len(FRAMES)))
-    for chunk in chunks:
-        longest = max(FRAMES[row] for row in chunk)
-        assert len(chunk) == 1 or longest * len(chunk) <= 250

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avterm.retrieval.ranking import Best
+from avterm.retrieval.best import Best
 
 
 @given(st.lists(st.integers(-3, 3) | st.just(None), max_size=40), st.integers(1, 9), st.integers(1, 7))

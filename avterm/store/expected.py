@@ -21,7 +21,7 @@ from avterm.store.shards import read_header, verify
 
 
 @dataclass(frozen=True)
-class Part:
+class ExpectedShard:
     """One shard that a stage writes. key: fingerprint of what it is to be made from, where that is known."""
 
     path: Path
@@ -38,33 +38,33 @@ class Part:
 class Lack:
     """A shard that a stage cannot do without. kind: missing, damaged, or other (made from other inputs)."""
 
-    part: Part
+    part: ExpectedShard
     kind: str
 
 
-def feature_parts(run: Run) -> list[Part]:
+def feature_parts(run: Run) -> list[ExpectedShard]:
     """The shards of `avterm features`."""
     counts = {SPEECH: len(run.corpus), IMAGES: len({pair.image for pair in run.corpus})}
     return [
-        Part(feature_path(run.features_path, kind, number), kind)
+        ExpectedShard(feature_path(run.features_path, kind, number), kind)
         for kind, count in counts.items()
         for number in range(shard_count(count))
     ]
 
 
-def grounding_parts(run: Run) -> list[Part]:
+def grounding_parts(run: Run) -> list[ExpectedShard]:
     """The shards of `avterm ground` with the run's settings."""
     config = run.config.grounding
     count = -(-len(run.corpus.split(*config.splits)) // max(config.pairs_per_shard, 1))
-    return [Part(grounding_path(run.path / "groundings", number), GROUNDINGS) for number in range(count)]
+    return [ExpectedShard(grounding_path(run.path / "groundings", number), GROUNDINGS) for number in range(count)]
 
 
-def missing(parts: Iterable[Part]) -> list[Part]:
+def missing(parts: Iterable[ExpectedShard]) -> list[ExpectedShard]:
     """Those that are not there."""
     return [part for part in parts if not part.path.exists()]
 
 
-def lacking(parts: Iterable[Part]) -> list[Lack]:
+def lacking(parts: Iterable[ExpectedShard]) -> list[Lack]:
     """Those that are not there, differ from their checksum, or were made from other inputs; reads all of them."""
     found = []
     for part in parts:

@@ -24,7 +24,10 @@ def align(
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Find when each word of the texts is spoken (English, by pocketsphinx). Learning never sees it."""
+    """Find when each word of English texts is spoken.
+
+    By pocketsphinx. Only evaluation reads it; learning never sees it.
+    """
     import os
     from dataclasses import asdict
 

@@ -34,7 +34,10 @@ def cluster(
     redo: RedoOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Cluster segments and crops, each with k-means, and link them by affinity (section 4, Equation 2)."""
+    """Cluster segments and crops, and link them by affinity.
+
+    Each with k-means (section 4); affinity is Equation 2.
+    """
     import dataclasses
 
     from avterm.cli.runs import with_settings

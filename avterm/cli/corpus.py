@@ -40,7 +40,10 @@ def import_(
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Read Places, SpokenCOCO, Flickr8k Audio, a CSV/TSV/JSONL table or a folder; files stay where they are."""
+    """Read a corpus on disk: published, a table, or a folder.
+
+    Places, SpokenCOCO, Flickr8k Audio, CSV, TSV or JSONL; files stay where they are.
+    """
     from collections import Counter
 
     from avterm.corpus.importing import Import, import_corpus

@@ -54,7 +54,7 @@ def export(
     run: RunArgument,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A file; without, stdout.")] = None,
 ) -> None:
-    """All decisions in force, one JSON object a line, ready for `avterm curate import`."""
+    """All decisions in force as JSON lines, for curate import."""
     from avterm.store.atomic import write_text
     from avterm.store.curation import curation_path
     from avterm.store.journal import Journal, to_record
@@ -75,7 +75,7 @@ def import_decisions(
     strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add decisions of another run or person; those that are here already are not added twice."""
+    """Add decisions of another run or person, each once."""
     from avterm.store.curation import curation_path
     from avterm.store.journal import Journal, from_record
     from avterm.store.run import Run

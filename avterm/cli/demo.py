@@ -29,10 +29,11 @@ def demo(
     top: Annotated[int, typer.Option(help="Words to list.")] = 40,
     json: JsonOption = False,
 ) -> None:
-    """Make spoken scenes, train on them, ground, cluster and evaluate: from nothing to discovered words.
+    """Make spoken scenes, train on them, and list the words found.
 
-    Goes on where it was cut off. Nothing but pictures and sound reaches training; the labels in the table at the end
-    come from the synthesiser's own word times.
+    From nothing to discovered words: corpus, train, ground, cluster, evaluate. Goes on where it was cut off. Nothing
+    but pictures and sound reaches training; the labels in the table at the end come from the synthesiser's own word
+    times.
     """
     from avterm.cli.runs import run_for
     from avterm.cli.train import Stop

@@ -45,7 +45,10 @@ def evaluate(
     settings: SetOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare clusters with word times and true boxes where they are known (section 5); learning never sees either."""
+    """Compare clusters with word times and boxes that are known.
+
+    The figures of section 5 and more; learning never sees either.
+    """
     from avterm.cli.runs import with_settings
     from avterm.config import override
     from avterm.corpus.boxes import boxes_of

@@ -44,10 +44,11 @@ def export(
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Write segments, cluster names and words for other tools, after merges, splits and rejections.
+    """Write segments, clusters and words for other tools.
 
-    `avterm export RUN --to praat` makes a Praat TextGrid for every caption, `--format eaf` an ELAN file. csv and
-    parquet are tables, class is what ZeroSpeech's evaluation reads, clips are sounds and crops by cluster.
+    After merges, splits and rejections. `avterm export RUN --to praat` makes a Praat TextGrid for every caption,
+    `--format eaf` an ELAN file. csv and parquet are tables, class is what ZeroSpeech's evaluation reads, clips are
+    sounds and crops by cluster.
     """
     from avterm.export.discovered import Discovered
     from avterm.export.stage import export as stage

@@ -48,7 +48,10 @@ def features(
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Compute log-mel frames, voice activity and the frozen backbone's output; goes on where it was cut off."""
+    """Compute what training reads of recordings and pictures, once.
+
+    Log-mel frames, voice activity, and the frozen backbone's output. Goes on where it was cut off.
+    """
     from contextlib import nullcontext
 
     from avterm.cli.runs import run_for

@@ -57,9 +57,10 @@ def ground(
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Propose, score and select box and segment pairs (section 4); goes on where it was cut off.
+    """Find the segments and boxes that belong together (section 4).
 
-    With --json every grounding is one object on stdout: id, row, segment in seconds, box in pixels, score, silence.
+    Proposes, scores and selects them; goes on where it was cut off. With --json every grounding is one object on
+    stdout: id, row, segment in seconds, box in pixels, score, silence.
     """
     from contextlib import nullcontext
 

@@ -17,7 +17,10 @@ def register(app: typer.Typer) -> None:
 
 
 def info(run: RunArgument, json: JsonOption = False) -> None:
-    """List a run's corpus, its stages with their figures or their missing shards, and every k that was clustered."""
+    """What a run holds, and what is still to do.
+
+    Its corpus, its stages with their figures or their missing shards, and every k that was clustered.
+    """
     from avterm.store.expected import feature_parts, grounding_parts, missing
     from avterm.store.run import Run
 

@@ -38,6 +38,7 @@ app = typer.Typer(
     name="avterm",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # panels would more than double the time to the first line of --help
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -75,10 +76,8 @@ def main() -> None:
         code = app(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except _WrongUsage as error:
-        from typer.rich_utils import rich_format_error
-
         error.message = printable(error.message)  # it quotes arguments, and a shell's * makes file names of them
-        rich_format_error(error)
+        error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)

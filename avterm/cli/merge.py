@@ -37,11 +37,11 @@ def merge(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check the shards that `avterm features` and `avterm ground` made with --shard, and finish those stages.
+    """Check the shards that shares of a stage made, and finish it.
 
-    Each shard has its final place already; this compares them with their checksums and with what they were to be made
-    from, and leaves the run as one process would have. Exit 1 where any is missing, damaged, or made from something
-    else, naming them.
+    For `avterm features` and `avterm ground` with --shard. Each shard has its final place already; this compares them
+    with their checksums and with what they were to be made from, and leaves the run as one process would have. Exit 1
+    where any is missing, damaged, or made from something else, naming them.
     """
     from avterm.store.lock import locked
     from avterm.store.run import Run

@@ -36,7 +36,7 @@ def report(
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Write one HTML page to hear and see the clusters in, or the figures of the paper as PNG and SVG.
+    """Write one HTML page to hear and see clusters in, or figures.
 
     `avterm report RUN` writes RUN/report.html, which opens from disk and asks nothing of the network.
     `avterm report RUN --figure 1 --pair ID` draws one pair into RUN/figures. `--figures FOLDER` draws all of them.

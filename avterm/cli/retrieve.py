@@ -25,9 +25,10 @@ def retrieve(
     device: DeviceOption = "auto",
     json: JsonOption = False,
 ) -> None:
-    """Search and annotation recall of the trained model: R@1, R@5, R@10 and the median rank.
+    """Search and annotation recall of the trained model (Table 1).
 
-    With 95% intervals by resampling pictures, and within and across speakers where several are known.
+    R@1, R@5, R@10 and the median rank, with 95% intervals by resampling pictures, and within and across speakers where
+    several are known.
     """
     from avterm.retrieval.stage import retrieve as stage
     from avterm.store.run import Run

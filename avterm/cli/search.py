@@ -53,7 +53,7 @@ def search(
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Find captions for a picture, pictures for a spoken query, segments like a sound, and the nearest clusters.
+    """Captions for a picture, pictures and segments for a sound.
 
     Whole captions and pictures are scored by the model, segments and clusters of the query's own modality by minus the
     squared distance, clusters of the other one by the inner product. With --json every hit is one object.

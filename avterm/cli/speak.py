@@ -28,7 +28,10 @@ def demo(
     jobs: JobsOption = 0,
     json: JsonOption = False,
 ) -> None:
-    """Make the demo corpus: drawn scenes of 28 nameable things and spoken captions, with word times and true boxes."""
+    """Make the demo corpus: drawn scenes and spoken captions.
+
+    Of 28 nameable things, with word times and true boxes.
+    """
     from avterm.corpus.demo.making import make_demo
 
     corpus = make_demo(folder, pairs, seed, processes(jobs), reporter())

@@ -59,10 +59,11 @@ def tag(
     json: JsonOption = False,
     strict: StrictOption = False,
 ) -> None:
-    """Find the words of a run in recordings without pictures: start, end, cluster, name, label and confidence.
+    """Find a run's words in recordings that have no picture.
 
-    One JSON object a tag on stdout, or a TextGrid or ELAN file a recording. Rejected clusters are never found; long
-    recordings are cut at pauses. --evaluate compares with word times, over a range of confidences.
+    Start, end, cluster, name, label and confidence. One JSON object a tag on stdout, or a TextGrid or ELAN file a
+    recording. Rejected clusters are never found; long recordings are cut at pauses. --evaluate compares with word
+    times, over a range of confidences.
     """
     if (format == "json") != (out is None):
         raise UsageError("--format textgrid and --format elan need --out FOLDER, and only they do")

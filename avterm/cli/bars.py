@@ -23,7 +23,9 @@ from avterm.errors import Problem, printable
 class RichProgress:
     """The progress hook of a terminal. Bars of finished steps stay, so that the whole story can be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: bool = True) -> None:
+        """named: whether what is left out is named above the bars."""
+        self.named = named
         self.console = Console(stderr=True, highlight=False)
         self.problems: list[Problem] = []
         self._bars: Progress | None = None
@@ -60,7 +62,8 @@ class RichProgress:
     def problem(self, problem: Problem) -> None:
         """Keep the problem, and name it above the bars."""
         self.problems.append(problem)
-        self.console.print(Text(f"left out {problem}", style="yellow"))
+        if self.named:
+            self.console.print(Text(f"left out {problem}", style="yellow"))
 
 
 class _RichStep:

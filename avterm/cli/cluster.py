@@ -55,7 +55,10 @@ def cluster(
     progress = reporter()
     with locked(opened.path), engine_for(engine, workers, address, cpus) as where:
         opened = with_settings(opened, override(opened.config, named, "the command line"), save=False)
-        config = opened.config.clustering
+        config, count = opened.config.clustering, len(opened.groundings)
+        _refuse_more_than(
+            count, {"-k": max((int(text) for text in k if text != "auto"), default=0), "--k-image": config.k_image or 0}
+        )
         for text in k:
             wanted = int(text) if text != "auto" else choose_k(opened.groundings.embeddings("speech"), config.seed)
             summary = stage(opened, dataclasses.replace(config, k=wanted), progress, redo, where)
@@ -74,6 +77,15 @@ def cluster(
             f"{row['affinity']:10.2f}  {'yes' if row['mutual'] else ''}"
         )
     say(f"next: avterm evaluate {run}, or avterm browse {run}")
+
+
+def _refuse_more_than(count: int, asked: dict[str, int]) -> None:
+    """UsageError where there would be more clusters than groundings; each of half a dozen members is a fair number."""
+    for name, k in asked.items():
+        if k > count:
+            raise UsageError(
+                f"{name} {k}: there are only {count} groundings to cluster; try {max(1, count // 20)}, or -k auto"
+            )
 
 
 def _rows(run: Run, k: int) -> list[dict[str, Any]]:

@@ -112,20 +112,23 @@ def finish(problems: list[Problem], strict: bool, total: int, unit: str = "pairs
     sys.stderr.write(f"avterm: {printable(message)}\n")
 
 
-def reporter() -> Any:
-    """The progress hook for this process: a Rich bar on a terminal, plain lines in a log, nothing with --quiet."""
+def reporter(named: bool = True) -> Any:
+    """The progress hook for this process: a Rich bar on a terminal, plain lines in a log, nothing with --quiet.
+
+    Without `named`, what is left out is kept and not named: for commands whose result is to list it.
+    """
     if sys.stderr.isatty() and not state.quiet:
         from avterm.cli.bars import RichProgress
 
-        return RichProgress()
-    return PlainProgress(quiet=state.quiet)
+        return RichProgress(named)
+    return PlainProgress(state.quiet, named)
 
 
 class PlainProgress:
     """Progress as lines on stderr: at the start, every ten seconds, and at the end of a step."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, quiet: bool = False, named: bool = True) -> None:
+        self.quiet, self.named = quiet, named
         self.problems: list[Problem] = []
 
     @contextmanager
@@ -144,7 +147,8 @@ class PlainProgress:
     def problem(self, problem: Problem) -> None:
         """Keep the problem, and name it on stderr."""
         self.problems.append(problem)
-        self.note(f"left out {problem}")
+        if self.named:
+            self.note(f"left out {problem}")
 
 
 class _PlainStep:

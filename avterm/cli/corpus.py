@@ -69,7 +69,7 @@ def check(
     from avterm.corpus.manifest import Corpus
 
     loaded = Corpus.load(corpus)
-    problems = check_corpus(loaded, reporter(), jobs)
+    problems = check_corpus(loaded, reporter(named=False), jobs)  # they are the result, and listed below
     for problem in problems:
         if json:
             emit({"id": problem.id, "kind": problem.kind, "message": problem.message})

@@ -30,7 +30,7 @@ def export(
     to: Annotated[Path, typer.Option(metavar="FOLDER", help="A new or empty folder.")],
     format: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="textgrid, eaf, csv, parquet, class or clips; repeatable."),
+        typer.Option(metavar="NAME", help="textgrid, elan, csv, parquet, class or clips; repeatable."),
     ] = None,
     k: Annotated[int | None, typer.Option("-k", help="Which clusters; without it, those made last.")] = None,
     keep: Annotated[str, typer.Option(help="kept: clusters that nobody rejected; accepted: only those; all.")] = "kept",
@@ -47,19 +47,22 @@ def export(
     """Write segments, clusters and words for other tools.
 
     After merges, splits and rejections. `avterm export RUN --to praat` makes a Praat TextGrid for every caption,
-    `--format eaf` an ELAN file. csv and parquet are tables, class is what ZeroSpeech's evaluation reads, clips are
+    `--format elan` an ELAN file. csv and parquet are tables, class is what ZeroSpeech's evaluation reads, clips are
     sounds and crops by cluster.
     """
+    from avterm.cli.runs import grounded
     from avterm.export.discovered import Discovered
     from avterm.export.stage import export as stage
     from avterm.store.run import Run
 
     progress, opened = reporter(), Run.open(run)
-    found = Discovered(opened, k, words, keep, float("inf") if below is None else below, ids_from(pair))
+    ids = ids_from(pair)
+    known, unknown = grounded(opened, ids, progress) if ids is not None else (None, [])
+    found = Discovered(opened, k, words, keep, float("inf") if below is None else below, known)
     done = stage(found, to, format or ["textgrid"], progress, members, redo)
     if json:
         emit({**done, "pairs": len(found.ids), "clusters": len(found.facts), "left_out": len(progress.problems)})
     else:
         listed = ", ".join(f"{count} {name}" for name, count in done["files"].items())
         say(f"{to}: {listed} files; {len(found.ids)} captions, {len(found.facts)} clusters")
-    finish(progress.problems, strict, len(found.ids))
+    finish(progress.problems, strict, len(found.ids) + len(unknown))

@@ -23,6 +23,7 @@ from avterm.cli.common import (
     share,
 )
 from avterm.cli.engines import AddressOption, CpusOption, EngineOption, GpusOption, Where, WorkersOption, engine_for
+from avterm.errors import Problem
 
 if TYPE_CHECKING:
     from avterm.grounding.compare import Comparison
@@ -64,7 +65,7 @@ def ground(
     """
     from contextlib import nullcontext
 
-    from avterm.cli.runs import with_settings
+    from avterm.cli.runs import grounded, with_settings
     from avterm.config import override
     from avterm.grounding.stage import ground as stage
     from avterm.store.lock import locked
@@ -80,11 +81,15 @@ def ground(
     ):
         opened = with_settings(opened, override(opened.config, named, "the command line"), save=False)
         summary = stage(opened, progress, part, redo, device, where)
+    unknown: list[Problem] = []
+    if wanted is not None and shard is None:
+        wanted, unknown = grounded(opened, wanted, progress)
     _print(opened, summary, wanted, json, shard)
     if compare:
         from avterm.grounding.compare import compare_roads
 
         _print_comparison(compare_roads(opened, compare, device, progress), json)
+    finish(unknown, strict, len(unknown) + len(wanted or ()), "ids")
     finish(summary.left_out, strict, summary.pairs + len(summary.left_out))
 
 
@@ -122,15 +127,9 @@ def _print_comparison(comparison: Comparison, json: bool) -> None:
 
 
 def _rows(run: Run, ids: list[str] | None) -> Iterator[dict[str, Any]]:
-    from avterm.errors import AvtermError
     from avterm.units import seconds_in
 
     store = run.groundings
-    missing = [id for id in ids or [] if id not in store]
-    if missing:
-        why = next((p.message for p in store.left_out() if p.id == missing[0]), "not a pair of the grounded splits")
-        more = f" (and {len(missing) - 1} more ids)" if len(missing) > 1 else ""
-        raise AvtermError(f"{missing[0]}: has no groundings in {run.path}: {why}{more}")
     for id in ids if ids is not None else store.ids:
         pair = store.of_pair(id)
         for i, box in enumerate(pair.pixels()):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from avterm.config import Config, Overrides, override, resolve, to_tables
 from avterm.corpus.manifest import Corpus
-from avterm.errors import StoreError, UsageError
+from avterm.errors import AvtermError, Problem, StoreError, UsageError
+from avterm.progress import Progress
 from avterm.store.run import Run
 
 _MADE_BY = {"speech": "features", "vision": "features", "model": "train", "training": "train"}
@@ -71,3 +72,24 @@ def with_settings(run: Run, wanted: Config, redo: bool = False, save: bool = Tru
     if save:
         run.save()
     return run
+
+
+def grounded(run: Run, ids: list[str], progress: Progress) -> tuple[list[str], list[Problem]]:
+    """Those of `ids` that have groundings, as asked for; the others are named with their reason, and given back.
+
+    AvtermError where not one has any.
+    """
+    store = run.groundings
+    known = [id for id in ids if id in store]
+    reasons = {p.id: p for p in store.left_out()} if len(known) < len(ids) else {}
+    unknown = [
+        reasons.get(id) or Problem(id, "unknown-id", "not a pair of the grounded splits")
+        for id in ids
+        if id not in store
+    ]
+    if not known:
+        more = f" (nor have {len(ids) - 1} more ids)" if len(ids) > 1 else ""
+        raise AvtermError(f"{unknown[0].id}: has no groundings in {run.path}: {unknown[0].message}{more}")
+    for problem in unknown:
+        progress.problem(problem)
+    return known, unknown

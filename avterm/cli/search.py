@@ -55,8 +55,8 @@ def search(
 ) -> None:
     """Captions for a picture, pictures and segments for a sound.
 
-    Whole captions and pictures are scored by the model, segments and clusters of the query's own modality by minus the
-    squared distance, clusters of the other one by the inner product. With --json every hit is one object.
+    Whole captions and pictures, and clusters of the other modality, by similarity (higher is nearer); segments, and
+    clusters of the query's own modality, by squared distance (lower is nearer). With --json every hit is one object.
     """
     unknown = next((name for name in kind or [] if name not in HEADINGS), None)
     if unknown is not None:
@@ -98,12 +98,13 @@ def _print(query: Query, found: list[Found], json: bool) -> None:
         hits = [f for f in found if f.kind == kind]
         if hits and not json:
             say(printable(f"{query.text}, by its {query.by}: {HEADINGS[kind]}"))
+            say(f"{'rank':>5} {hits[0].measure:>10}")
         for rank, hit in enumerate(hits, 1):
             if json:
-                score = round(hit.score, 5)
-                emit({"query": query.text, "by": query.by, "kind": kind, "rank": rank, "score": score, **hit.about})
+                near = {"measure": hit.measure, "value": round(hit.value, 5)}
+                emit({"query": query.text, "by": query.by, "kind": kind, "rank": rank, **near, **hit.about})
             else:
-                say(printable(f"{rank:5} {hit.score:8.3f}  " + "  ".join(_words(hit.kind, hit.about))))
+                say(printable(f"{rank:5} {hit.value:10.3f}  " + "  ".join(_words(hit.kind, hit.about))))
 
 
 def _words(kind: str, about: dict[str, Any]) -> Iterator[str]:

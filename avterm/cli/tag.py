@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,19 +16,20 @@ from avterm.cli.common import (
     StrictOption,
     emit,
     finish,
+    ids_from,
     reporter,
     say,
     with_interval,
 )
-from avterm.errors import AvtermError, Problem, UsageError
+from avterm.errors import AvtermError, BadInput, Problem, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from avterm.progress import Progress
     from avterm.retrieval.lexicon import Lexicon
     from avterm.retrieval.queries import Recording
-    from avterm.retrieval.tag import Tag, Tagger
+    from avterm.retrieval.tag import Tagged, Tagger
 
 
 def register(app: typer.Typer) -> None:
@@ -76,42 +78,81 @@ def tag(
     from avterm.training.device import choose_device
 
     opened, progress = Run.open(run), reporter()
-    named = _named(opened, recordings, split)
+    named, problems = _named(opened, recordings, split, progress)
+    total = len(named) + len(problems)
     lexicon = Lexicon(opened, k, keep)
     least = min_confidence if min_confidence is not None else 0.0 if evaluate else SURE_ENOUGH
     tagger = Tagger(Front(opened, choose_device(device), road), lexicon, least)
     if evaluate is not None:
-        problems = _evaluate(tagger, named, _words(opened, evaluate, tier, named), lexicon, progress, json)
+        problems += _evaluate(tagger, named, _words(opened, evaluate, tier, named), lexicon, progress, json)
     elif out is not None:
-        problems = _files(tagger, named, out, format, redo, progress)
+        problems += _files(tagger, named, out, format, redo, progress)
     else:
-        problems = _lines(tagger, named, progress)
-    finish(problems, strict, len(named), "recordings")
-    if len(problems) == len(named):
+        problems += _lines(tagger, named, progress)
+    finish(problems, strict, total, "recordings")
+    if len(problems) == total:
         raise AvtermError("not one recording could be tagged")
 
 
-def _named(run: Any, texts: list[str] | None, splits: list[str] | None) -> list[Recording]:
-    from avterm.cli.common import ids_from
+@dataclass
+class _Count:
+    """Tags of all recordings, and those left out as not sure enough."""
+
+    tags: int = 0
+    below: int = 0
+    highest: float = 0.0
+
+    def add(self, tagged: Tagged) -> None:
+        self.tags += len(tagged.tags)
+        self.below += tagged.below
+        self.highest = max(self.highest, tagged.highest_below)
+
+    def tell(self, least: float, progress: Progress) -> None:
+        """Where nothing is sure enough, how much there is that is not."""
+        if self.below and not self.tags:
+            lie = "1 tag lies" if self.below == 1 else f"{self.below} tags lie"
+            progress.note(
+                f"{lie} below the confidence of {least:g}, the highest at {self.highest:.3f}; see --min-confidence"
+            )
+
+
+def _named(
+    run: Any, texts: list[str] | None, splits: list[str] | None, progress: Progress
+) -> tuple[list[Recording], list[Problem]]:
+    """What is to be tagged, and which names are neither files nor ids; an error where there is nothing else."""
     from avterm.retrieval.queries import recordings_of
 
-    found = list(recordings_of(ids_from(texts) or [], run.corpus, splits or ()))
+    found: list[Recording] = []
+    errors: dict[str, BadInput] = {}
+    for text in ids_from(texts) or []:
+        try:
+            found += list(recordings_of([text], run.corpus))
+        except BadInput as error:
+            errors[text] = error
+    found += recordings_of([], run.corpus, splits or ())
+    if not found and errors:
+        raise next(iter(errors.values()))
     if not found:
         raise UsageError("name recordings, folders, ids of pairs, or - for stdin; or a --split that has pairs")
-    return found
+    problems = [Problem(text, "unknown", str(error)) for text, error in errors.items()]
+    for problem in problems:
+        progress.problem(problem)
+    return found, problems
 
 
 def _lines(tagger: Tagger, recordings: Sequence[Recording], progress: Progress) -> list[Problem]:
     from avterm.retrieval.queries import shown
 
-    problems = []
+    problems, count = [], _Count()
     for recording, found in _tagged(tagger, recordings, progress):
         if isinstance(found, Problem):
             problems.append(found)
             continue
+        count.add(found)
         name = str(recording.path) if recording.id is None else shown(recording.path)
-        for each in found:
+        for each in found.tags:
             emit({"recording": name, "id": recording.id, **each.as_dict()})
+    count.tell(tagger.least, progress)
     return problems
 
 
@@ -121,7 +162,7 @@ def _files(
     from avterm.export.tagged import TaggedFolder
 
     folder = TaggedFolder(out, format, [r.path for r in recordings], redo)
-    problems, tags = [], 0
+    problems, count = [], _Count()
     with progress.step("tag", len(recordings), "recordings") as step:
         for _, found in tagger.recordings([r.path for r in recordings]):
             step.advance()
@@ -130,18 +171,21 @@ def _files(
                 problems.append(found)
                 continue
             folder.write(found)
-            tags += len(found.tags)
-    say(f"{out}: {len(recordings) - len(problems)} {format} files, {tags} tags")
+            count.add(found)
+    say(f"{out}: {len(recordings) - len(problems)} {format} files, {count.tags} tags")
+    count.tell(tagger.least, progress)
     return problems
 
 
-def _tagged(tagger: Tagger, recordings: Sequence[Recording], progress: Progress) -> Any:
+def _tagged(
+    tagger: Tagger, recordings: Sequence[Recording], progress: Progress
+) -> Iterator[tuple[Recording, Tagged | Problem]]:
     with progress.step("tag", len(recordings), "recordings") as step:
         for recording, (_, found) in zip(recordings, tagger.recordings([r.path for r in recordings]), strict=True):
             step.advance()
             if isinstance(found, Problem):
                 progress.problem(found)
-            yield recording, found if isinstance(found, Problem) else found.tags
+            yield recording, found
 
 
 def _evaluate(
@@ -157,8 +201,7 @@ def _evaluate(
         if isinstance(found, Problem):
             problems.append(found)
             continue
-        tags: list[Tag] = found
-        claims[str(recording.path)] = [Claim(t.start, t.end, t.label, t.confidence) for t in tags]
+        claims[str(recording.path)] = [Claim(t.start, t.end, t.label, t.confidence) for t in found.tags]
     grounded = sum(r.id in lexicon.run.groundings for r in recordings if r.id)
     if grounded:
         progress.note(f"{grounded} of these recordings are captions that clusters were made from")

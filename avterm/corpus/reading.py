@@ -21,7 +21,9 @@ _MOST_BYTES = 4 << 30
 def read_utf8(path: Path) -> str:
     """The text of a file, without a byte order mark; BadInput with its path where it cannot be read."""
     try:
-        if path.exists() and not path.is_file():
+        if not path.exists():
+            raise BadInput(f"{path}: no such file")
+        if not path.is_file():
             raise BadInput(f"{path}: expected a file, found a folder, a pipe or a device")
         if path.stat().st_size > _MOST_BYTES:
             raise BadInput(f"{path}: holds {path.stat().st_size} bytes; at most {_MOST_BYTES} are read")

@@ -100,7 +100,8 @@ def compute_features(
 
     Captions shorter than `speech.min_seconds` or longer than `speech.max_seconds`, and files that cannot be read, are
     left out and named, now and whenever the stage runs again. StoreError where the folder holds features of another
-    corpus or of other settings and not `redo`; ConfigError for settings that cannot be meant.
+    corpus or of other settings and not `redo`; ConfigError for settings that cannot be meant; BadInput, before any
+    work, where the backbone's weights cannot be had.
     """
     _check(speech, vision)
     plan = _plan(corpus, speech, vision)
@@ -116,6 +117,8 @@ def compute_features(
     # resolved, as messages that shards keep name files: the same bytes however the corpus was named
     job = _Job(corpus.path.resolve().parent, folder, speech, vision, device)
     try:
+        if any(task.kind == IMAGES for task in todo):
+            _find_weights(job, engine)
         for kind, name, unit in ((SPEECH, "speech features", "pairs"), (IMAGES, "picture features", "pictures")):
             some = [task for task in todo if task.kind == kind]
             if some:
@@ -294,6 +297,15 @@ def _image_shard(job: _Job, task: _Task, report: Report) -> None:
 
 
 _SHARDS: dict[str, Callable[[_Job, _Task, Report], None]] = {SPEECH: _speech_shard, IMAGES: _image_shard}
+
+
+def _find_weights(job: _Job, engine: Engine) -> None:
+    """Before hours of speech, not after them: weights that cannot be had are an error. Kept where they are used."""
+    config = job.vision
+    if engine is HERE:
+        _backbone(config.backbone, config.weights, job.device)
+    else:
+        load_backbone(config.backbone, config.weights)
 
 
 @lru_cache(maxsize=1)

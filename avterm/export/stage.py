@@ -19,7 +19,8 @@ from avterm.export.tiers import caption_tiers, length
 from avterm.progress import Progress
 from avterm.store.atomic import replacing
 
-FORMATS = ("textgrid", "eaf", "csv", "parquet", "class", "clips")
+FORMATS = ("textgrid", "elan", "csv", "parquet", "class", "clips")
+SYNONYMS = {"eaf": "elan"}  # by the ending of its files
 
 
 def export(
@@ -32,12 +33,13 @@ def export(
 ) -> dict[str, Any]:
     """Write what was discovered into `folder` in each of the formats; {"folder", "files": {format: how many}}.
 
-    textgrid, eaf: NAME.TextGrid and NAME.eaf for every caption; csv, parquet: groundings and clusters; class:
+    textgrid, elan: NAME.TextGrid and NAME.eaf for every caption; csv, parquet: groundings and clusters; class:
     discovered.class, and words.wrd where word times are known; clips: a folder for each cluster with its `members`
     most central sounds and crops. NAME is the pair's id made safe; names.csv lists those that had to be changed.
     UsageError for an unknown format; StoreError where the folder holds anything, unless `redo`: then files of the same
     name are replaced, and others stay.
     """
+    formats = [SYNONYMS.get(name, name) for name in formats]
     unknown = next((name for name in formats if name not in FORMATS), None)
     if unknown is not None:
         raise UsageError(f"--format {unknown}: expected one of {', '.join(FORMATS)}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from avterm.engine.ahead import ahead
 from avterm.retrieval.best import Best
-from avterm.retrieval.hits import Found
+from avterm.retrieval.hits import DISTANCE, SIMILARITY, Found
 from avterm.retrieval.lexicon import Entry, Lexicon, squared_distances
 from avterm.store.clusters import Clusters, Modality
 from avterm.store.curation import read_curation
@@ -48,6 +48,7 @@ class NearClusters:
         side: Modality = getattr(self.clusters, modality)
         filled = np.flatnonzero(side.size > 0)
         centroid = side.centroid[filled].astype(np.float32)
+        measure = DISTANCE if modality == asked else SIMILARITY
         scores = -squared_distances(vectors, centroid) if modality == asked else vectors @ centroid.T
         part, best = scores.argmax(0), Best(most)
         best.add(filled, scores[part, np.arange(len(filled))], part)
@@ -55,7 +56,7 @@ class NearClusters:
         for cluster, score, at in zip(best.rows.tolist(), best.scores.tolist(), best.extra.tolist(), strict=True):
             about = {"cluster": cluster, "size": int(side.size[cluster]), **self.called(modality, cluster)}
             place = {name: values[at].tolist() for name, values in where.items()}
-            found.append(Found(f"{modality}-cluster", score, {**about, "in_query": place}))
+            found.append(Found(f"{modality}-cluster", score, {**about, "in_query": place}, measure))
         return found
 
 
@@ -91,5 +92,5 @@ def near_segments(
             cluster = int(near.clusters.speech.assignment[row])
             about |= {"cluster": cluster, **near.called("speech", cluster)}
         place = {"start": seconds_in(int(parts[at, 0])), "end": seconds_in(int(parts[at, 1]))}
-        found.append(Found("segment", score, {**about, "in_query": place}))
+        found.append(Found("segment", score, {**about, "in_query": place}, DISTANCE))
     return found

@@ -121,7 +121,8 @@ def _hits(found: Iterable[Found]) -> list[Hit]:
     for f in found:
         if f.kind.endswith("-cluster"):
             text = f.about["name"] or f.about["label"] or ""
-            clusters.append(Hit("cluster", str(f.about["cluster"]), f.score, f.kind.removesuffix("-cluster"), text))
+            modality = f.kind.removesuffix("-cluster")
+            clusters.append(Hit("cluster", str(f.about["cluster"]), f.score, modality, text, f.measure))
         elif f.kind in ("caption", "picture"):
             id = f.about["id"] if f.kind == "caption" else f.about["ids"][0]
             pairs.append(Hit("pair", id, f.score, text=f.about["text"] or ""))

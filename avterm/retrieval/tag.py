@@ -63,11 +63,14 @@ class Tag:
 
 @dataclass(frozen=True)
 class Tagged:
-    """A recording's tags in order of time, and its length in seconds."""
+    """A recording's tags in order of time, and its length in seconds; and how many were left out as not sure enough,
+    with the highest confidence of those."""
 
     path: Path
     seconds: float
     tags: list[Tag]
+    below: int = 0
+    highest_below: float = 0.0
 
 
 class Tagger:
@@ -94,7 +97,7 @@ class Tagger:
 
     def heard(self, heard: Heard) -> list[Tag]:
         """The tags of speech whose features are there."""
-        return self._tags(heard, 0)
+        return [tag for tag in self._tags(heard, 0) if tag.confidence >= self.least]
 
     def _alone(self, path: Path) -> Tagged | Problem:
         return self._recording(path, spread=False)
@@ -111,7 +114,9 @@ class Tagger:
                     frames = stretch.first + frames_in_samples(len(stretch.samples))
         except BadInput as error:
             return Problem(str(path), "unreadable-speech", str(error))
-        return Tagged(path, seconds_in(frames), tags)
+        below = [tag.confidence for tag in tags if tag.confidence < self.least]
+        kept = [tag for tag in tags if tag.confidence >= self.least]
+        return Tagged(path, seconds_in(frames), kept, len(below), max(below, default=0.0))
 
     def _stretch(self, stretch: Stretch) -> list[Tag]:
         mel = log_mel(stretch.samples, self.front.run.config.speech.mels).astype(np.float16)
@@ -119,20 +124,20 @@ class Tagger:
 
     @torch.inference_mode()
     def _tags(self, heard: Heard, first: int) -> list[Tag]:
+        """However sure they are."""
         segments = self._proposals(heard)
         if not len(segments):
             return []
         frames = self.front.frames(heard)
-        segments, cluster, sure = self._choose(frames, segments, least=0.0)
+        segments, cluster, sure = self._choose(frames, segments)
         if self.config.borders == "adaptive" and len(segments):
             boxes = torch.from_numpy(self.lexicon.centroid[cluster]).to(frames.device)
             moved = refine_borders(frames, self.front.model.stride, heard.active, segments, boxes)
-            segments, cluster, sure = self._choose(frames, moved, self.least)
+            segments, cluster, sure = self._choose(frames, moved)
         entries = [self.lexicon.entries[c] for c in cluster.tolist()]
         tags = [
             Tag(seconds_in(first + a), seconds_in(first + b), entry.cluster, entry.name, entry.label, float(p))
             for (a, b), entry, p in zip(segments.tolist(), entries, sure, strict=True)
-            if p >= self.least
         ]
         return sorted(tags, key=lambda tag: tag.start)
 
@@ -146,11 +151,9 @@ class Tagger:
             segments = np.array([[0, frames]], np.int64)
         return segments[silence_shares(heard.active, segments) < self.config.max_silence]
 
-    def _choose(
-        self, frames: torch.Tensor, segments: np.ndarray, least: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _choose(self, frames: torch.Tensor, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Segments, clusters and confidence of those that overlap no surer one, the surest first."""
         cluster, sure = self.lexicon.judge(self.front.segments(frames, segments))
         loud = np.zeros(len(segments), np.float32)
-        kept = select_segments(segments, np.where(sure >= least, sure, 0), loud, 1.0, 0.0, 0.0, len(segments))
+        kept = select_segments(segments, sure, loud, 1.0, 0.0, 0.0, len(segments))
         return segments[kept], cluster[kept], sure[kept]

@@ -95,5 +95,6 @@ def _download() -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:
         raise BadInput(
             f"vgg16: weights could not be downloaded ({str(error)[:100]}); "
-            f"fetch {WEIGHTS_URL} and give the file with --set vision.weights=FILE"
+            f"fetch {WEIGHTS_URL} and give the file with --set vision.weights=FILE, "
+            "or take --preset modern, which needs none"
         ) from None

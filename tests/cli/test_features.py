@@ -17,6 +17,7 @@ from avterm.cli.main import app
 from avterm.corpus.manifest import Corpus, Pair
 from avterm.errors import AvtermError, BadInput, StoreError, UsageError
 from avterm.store.run import Run
+from avterm.vision import vgg16
 
 FAST = ["--set", "vision.weights=random", "--set", "vision.pixels=64", "--vad", "energy"]
 FAST += ["--backbone", "efficientnet-lite0"]
@@ -51,6 +52,26 @@ def test_begins_a_run_and_goes_on(corpus: Path, tmp_path: Path) -> None:
     assert json.loads(out) == {"pairs": 2, "pictures": 3, "left_out": 1, "made": 0, "kept": 2}
     assert "left out p2" in err
     assert Run.open(tmp_path / "run").stage("features") is not None
+
+
+@pytest.mark.parametrize("command", ["features", "train"])
+@pytest.mark.parametrize("engine", ["threads", "local"])
+def test_missing_weights_are_noticed_before_any_work(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, engine: str
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(vgg16, "load_state_dict_from_url", offline)
+    options = ["--engine", engine] if command == "features" else []
+    result = CliRunner().invoke(app, [command, str(tmp_path / "run"), "--corpus", str(corpus), *options])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, BadInput)
+    assert "--set vision.weights=FILE, or take --preset modern" in str(result.exception)
+    assert "speech features" not in result.stderr
+    assert not list(tmp_path.rglob("*.h5"))
+    code, _, err, _ = features(tmp_path / "run", "--preset", "modern", *FAST)  # as the line says
+    assert (code, "no route" in err) == (0, False)
 
 
 def test_strict_is_a_failure_after_the_work(corpus: Path, tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def test_json_gives_every_grounding(run: Path) -> None:
         assert row["silence"] < 0.4
 
 
+def test_a_finished_stage_prints_the_same_again(run: Path) -> None:
+    first = ground(run, "--json")[1]
+    shards = [path.stat().st_mtime_ns for path in sorted((run / "groundings").glob("*.h5"))]
+    code, out, _, _ = ground(run, "--json")
+    assert (code, out) == (0, first)
+    assert first
+    assert [path.stat().st_mtime_ns for path in sorted((run / "groundings").glob("*.h5"))] == shards
+
+
 def test_ids_choose_what_is_printed(run: Path) -> None:
     code, out, _, _ = ground(run, "p2", "p0", "--json")
     assert code == 0
@@ -67,13 +76,23 @@ def test_ids_choose_what_is_printed(run: Path) -> None:
     assert all(line.startswith("p3 ") for line in out.splitlines())
 
 
-def test_an_id_without_groundings_is_named_with_its_reason(run: Path) -> None:
-    code, out, _, error = ground(run, "p0", "p1", "nobody")
+def test_ids_without_groundings_are_named_with_their_reason_and_the_others_go_on(run: Path) -> None:
+    ground(run)
+    code, out, err, _ = ground(run, "-", "--json", stdin="nobody\np0\np1\n")
+    assert code == 0
+    assert {json.loads(line)["id"] for line in out.splitlines()} == {"p0"}
+    assert "left out nobody: unknown-id: not a pair of the grounded splits" in err
+    assert "left out p1: no-segments: caption of 49 frames" in err
+    assert "left out 2 of 3 ids: 1 no-segments, 1 unknown-id" in err
+    code, out, _, error = ground(run, "p0", "nobody", "--strict")
+    assert code == 1
+    assert out.startswith("p0 ")
+    assert str(error) == "left out 1 of 2 ids: 1 unknown-id (--strict)"
+    code, out, _, error = ground(run, "p1", "nobody")
     assert (code, out) == (1, "")
     assert isinstance(error, AvtermError)
     assert str(error).startswith("p1: has no groundings in ")
-    assert "caption of 49 frames" in str(error)
-    assert str(error).endswith("(and 1 more ids)")
+    assert str(error).endswith("at least 50 are needed (nor have 1 more ids)")
 
 
 def test_strict_is_a_failure_after_the_work(run: Path) -> None:

@@ -58,9 +58,12 @@ def test_a_sound_and_a_picture_find_every_kind(made: Run, tmp_path: Path, pictur
         for kind in KINDS[by]:
             hits = [row for row in mine if row["kind"] == kind]
             assert [row["rank"] for row in hits] == [1, 2][: len(hits)]  # crops may all be in one cluster
-            assert hits[0]["score"] >= hits[-1]["score"]
+            apart = kind in ("segment", "speech-cluster" if by == "sound" else "image-cluster")
+            assert {row["measure"] for row in hits} == {"distance" if apart else "similarity"}
+            values = [row["value"] for row in hits]
+            assert values == sorted(values, reverse=not apart)
+            assert not apart or min(values) >= 0
     segment = next(row for row in found if row["kind"] == "segment")
-    assert segment["score"] <= 0
     assert segment["start"] < segment["end"]
     assert 0 <= segment["in_query"]["start"] < segment["in_query"]["end"] <= 1.5
     box = next(row for row in found if row["kind"] == "image-cluster" and row["by"] == "picture")["in_query"]["box"]
@@ -77,8 +80,19 @@ def test_a_pair_is_searched_with_by_both_and_does_not_find_its_own_segments(made
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == "p0, by its sound: pictures"
-    assert lines[2] == "p2, by its sound: pictures"
-    assert len(lines) == 4
+    assert lines[3] == "p2, by its sound: pictures"
+    assert len(lines) == 6
+
+
+def test_text_names_what_is_measured(made: Run, tmp_path: Path) -> None:
+    code, out, _, _ = search(made, write_sound(tmp_path / "q.wav"), "-n", "1")
+    assert code == 0
+    lines = out.splitlines()
+    assert [line.split() for line in lines[1::3]] == [
+        ["rank", measure] for measure in ("similarity", "distance", "distance", "similarity")
+    ]
+    assert all(line.split()[0] == "1" for line in lines[2::3])
+    assert float(lines[5].split()[1]) >= 0
 
 
 def test_whole_pairs_of_a_split_only(made: Run) -> None:
@@ -139,7 +153,12 @@ async def test_browse_finds_clusters_and_pairs(made: Run, tmp_path: Path, pictur
             await app.push_screen(page)
             await settle(pilot, 5)
             assert {hit.kind for hit in page.hits} == {"cluster", "pair"}
-            assert {hit.modality for hit in page.hits if hit.kind == "cluster"} == {"speech", "image"}
+            clusters = [hit for hit in page.hits if hit.kind == "cluster"]
+            assert {(hit.modality, hit.measure) for hit in clusters} == {
+                ("speech", "distance" if kind == "sound" else "similarity"),
+                ("image", "distance" if kind == "picture" else "similarity"),
+            }
+            assert all(hit.value == -hit.score >= 0 for hit in clusters if hit.measure == "distance")
             assert str(page.query_one("#status").render()).strip() == f"nearest to {path.name}"
             assert len(page.query_one("#hits")) == len(page.hits)
 

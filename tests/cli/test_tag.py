@@ -70,6 +70,32 @@ def test_rejected_clusters_are_left_out_and_only_accepted_ones_kept(tmp_path: Pa
     assert rows(tag(run, sound, "--min-confidence", "0.01", "--keep", "accepted")[1]) == []
 
 
+def test_silence_is_explained(tmp_path: Path) -> None:
+    run = make_searchable(tmp_path)
+    sound = write_sound(tmp_path / "a.wav", 3.0)
+    known = [row["confidence"] for row in rows(tag(run, sound, "--min-confidence", "0")[1])]
+    assert max(known) < 1
+    code, out, err, _ = tag(run, sound, "--min-confidence", "1")
+    assert (code, out) == (0, "")
+    lie = "1 tag lies" if len(known) == 1 else f"{len(known)} tags lie"
+    said = f"{lie} below the confidence of 1, the highest at {max(known):.3f}; see --min-confidence\n"
+    assert said in err
+    assert said in tag(run, sound, "--min-confidence", "1", "--format", "elan", "--out", tmp_path / "out")[2]
+    assert "lie" not in tag(run, sound, "--min-confidence", "0")[2]
+
+
+def test_one_unknown_name_of_several_is_left_out(made: Run) -> None:
+    code, out, err, _ = tag(made, "-", "--min-confidence", "0", stdin="nobody\np0\n")
+    assert code == 0
+    assert {row["id"] for row in rows(out)} == {"p0"}
+    assert "left out nobody: unknown: nobody: no such file or folder, and no pair of this id" in err
+    assert "left out 1 of 2 recordings: 1 unknown" in err
+    assert tag(made, "nobody", "p0", "--strict")[0] == 1
+    code, _, _, error = tag(made, "nobody", "nothing")
+    assert code == 1
+    assert str(error).startswith("nobody: no such file")
+
+
 def test_files_for_praat_and_elan(made: Run, tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "a.wav", 2.0)
     for name, ending in (("textgrid", "TextGrid"), ("elan", "eaf")):

@@ -77,7 +77,8 @@ def test_an_empty_tier_is_one_empty_interval() -> None:
 
 def test_eaf_is_read_by_pympi(run: Run, tmp_path: Path) -> None:
     decide(run, "name", 1, value="<castle> & \x1b")
-    export(Discovered(run), tmp_path / "out", ["eaf"], Silent())
+    done = export(Discovered(run), tmp_path / "out", ["elan", "eaf"], Silent())
+    assert done["files"] == {"elan": 12}  # two names of one format
     path = tmp_path / "out" / "pair_0.eaf"
     found = pympi.Elan.Eaf(str(path))
     assert set(found.get_tier_names()) == {"segments", "clusters", "words"}
@@ -189,6 +190,13 @@ def test_command(run: Run, tmp_path: Path) -> None:
     result = runner.invoke(app, ["export", str(run.path), "--to", to, "--redo", "--pair", "-"], input="pair 1\n")
     assert result.exit_code == 0
     assert [p.name for p in Path(to).glob("*.TextGrid")] == ["pair_1.TextGrid"]
+    ids = ["--format", "class", "--pair", "-"]
+    result = runner.invoke(app, ["export", str(run.path), "--to", f"{to}3", *ids], input="nobody\npair 1\n")
+    assert result.exit_code == 0
+    assert "1 captions" in result.stdout
+    assert "left out 1 of 2 pairs: 1 unknown-id" in result.stderr
+    assert runner.invoke(app, ["export", str(run.path), "--to", f"{to}4", *ids], input="nobody\n").exit_code == 1
+    assert not Path(f"{to}4").exists()
     bad = runner.invoke(app, ["export", str(run.path), "--to", f"{to}2", "--format", "docx"])
     assert isinstance(bad.exception, UsageError)
     assert not Path(f"{to}2").exists()
@@ -202,5 +210,5 @@ def test_pairs_that_the_corpus_lost_are_problems(tmp_path: Path) -> None:
     run = make_run(tmp_path, pairs=4, media=False)
     run.corpus.pairs = tuple(p for p in run.corpus if p.id != "pair 0")
     progress = Silent()
-    export(Discovered(run), tmp_path / "out", ["textgrid", "eaf", "csv", "clips"], progress)
+    export(Discovered(run), tmp_path / "out", ["textgrid", "elan", "csv", "clips"], progress)
     assert "missing" in {p.kind for p in progress.problems}

@@ -65,8 +65,7 @@ class Labels:
         return len(self._shard)
 
     def __getitem__(self, row: int) -> str:
-        text: bytes = self._shard["label"][int(row)]
-        return text.decode("utf-8", "surrogatepass")
+        return self._shard.text("label", int(row))
 
     def all(self) -> list[str]:
         """Every label."""

@@ -163,7 +163,7 @@ class Groundings:
         width, height = (int(v) for v in shard["size"][local])
         rows = slice(start, stop)
         return PairGroundings(
-            id=shard["id"][local].decode("utf-8", "surrogatepass"),
+            id=shard.text("id", local),
             first=int(self.row_offsets[number]) + start,
             size=(width, height),
             frames=int(shard["frames"][local]),

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
+from avterm.store.arrays import place_of
+
 # name → type (s: text, i: signed, u: unsigned, f: float) and dimensions: a number, `rows` (of the header), any other
 # name (the same length wherever it stands), either of them + 1, or `...` (whatever follows)
 _EMBEDDED = {"id": "s n", "offset": "i n+1", "size": "i n 2", "frames": "i n", "box": "f rows 4", "segment": "i rows 2",
@@ -57,6 +59,8 @@ def misfit(file: h5py.File, kind: str, rows: int, file_bytes: int) -> str | None
             return f"{name!r} is {dataset.dtype} {dataset.shape}, expected {text!r} with {lengths}"
         if dataset.size * dataset.dtype.itemsize > file_bytes:
             return f"{name!r} claims more bytes than the file has"
+        if kept != "s" and place_of(dataset) is None:
+            return f"{name!r} does not lie in one piece"
     return next(_wrong_values(file, kind), None)
 
 

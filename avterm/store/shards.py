@@ -20,13 +20,16 @@ import h5py
 import numpy as np
 
 from avterm.errors import StoreError
+from avterm.store.arrays import FILES, Array, Place, place_of
 from avterm.store.atomic import replacing
 from avterm.store.layouts import misfit
+from avterm.store.opened import Key, Opened, Version, version_of
 
 FORMAT = 1
 HEADER_BYTES = 4096
 _WHATEVER_H5PY_RAISES = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, MemoryError)
-_verified: set[tuple[str, int, int]] = set()
+_verified: dict[Key, dict[str, Place]] = {}  # the places of the arrays of each shard that is as its checksum says
+_TEXTS: Opened[h5py.File] = Opened(lambda path: h5py.File(path, "r"), lambda file: file.id.get_vfd_handle(), most=8)
 
 
 @dataclass(frozen=True)
@@ -78,53 +81,48 @@ def read_header(path: Path, kind: str) -> Header:
 
 def verify(path: Path, kind: str) -> Header:
     """Compare a shard with its checksum, once per process and version of the file; StoreError where it differs."""
-    header, line = _header(path, kind)
-    status = path.stat()
-    key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
-    if key not in _verified:
-        if status.st_size != line.get("bytes") or _checksum(path) != line.get("crc32"):
-            raise StoreError(f"{path}: damaged (checksum differs); delete this file and run its stage again")
-        _check_layout(path, header, status.st_size)
-        _verified.add(key)
-    return header
+    return _verify(Path(path), kind)[0]
 
 
 class Shard:
-    """A shard open for reading. Arrays are h5py datasets: slices are read from disk when asked for."""
+    """A shard to read: its arrays and texts, each read from disk when asked for. No file need stay open meanwhile."""
 
     def __init__(self, path: Path, kind: str) -> None:
-        """Open and verify. Raises StoreError where the file is missing, damaged or of another kind."""
+        """Verify. Raises StoreError where the file is missing, damaged or of another kind."""
         self.path = Path(path)
-        self.header = verify(self.path, kind)
-        try:
-            self._file = h5py.File(self.path, "r")
-        except _WHATEVER_H5PY_RAISES as error:
-            raise StoreError(f"{path}: could not be opened as HDF5: {error}") from None
+        self.header, self._key = _verify(self.path, kind)
+        self._places = _verified[self._key]
 
-    def __getitem__(self, name: str) -> h5py.Dataset:
+    def __getitem__(self, name: str) -> Array:
+        """An array of numbers."""
         try:
-            return self._file[name]
+            return Array(self._key, self._places[name])
         except KeyError:
             raise StoreError(
                 f"{self.path}: has no array {name!r}; made by another version? run its stage again"
             ) from None
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._file
 
     def __len__(self) -> int:
         return self.header.rows
 
     def texts(self, name: str) -> list[str]:
         """A whole array of strings."""
+        return self._texts(name, slice(None))
+
+    def text(self, name: str, row: int) -> str:
+        """One of an array of strings, counted from 0."""
+        return self._texts(name, slice(row, row + 1))[0]
+
+    def _texts(self, name: str, rows: slice) -> list[str]:
         try:
-            return [value.decode("utf-8", "surrogatepass") for value in self[name][:]]
+            return [value.decode("utf-8", "surrogatepass") for value in _TEXTS.get(self._key)[name][rows]]
         except _WHATEVER_H5PY_RAISES as error:
             raise StoreError(f"{self.path}: {name!r} cannot be read as text: {error}") from None
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
+        """Let go of the file; who reads on opens it again."""
+        FILES.let_go(self._key)
+        _TEXTS.let_go(self._key)
 
     def __enter__(self) -> Shard:
         return self
@@ -133,6 +131,20 @@ class Shard:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _verify(path: Path, kind: str) -> tuple[Header, Key]:
+    header, line = _header(path, kind)
+    try:
+        version = version_of(path)
+        key = (os.path.abspath(path), version)
+        if key not in _verified:
+            if version[2] != line.get("bytes") or _checksum(path) != line.get("crc32"):
+                raise StoreError(f"{path}: damaged (checksum differs); delete this file and run its stage again")
+            _verified[key] = _places(path, header, version)
+    except OSError as error:
+        raise StoreError(f"{path}: could not be read: {error.strerror or error}") from None
+    return header, key
 
 
 def _texts(values: list[str]) -> np.ndarray:
@@ -170,14 +182,24 @@ def _header(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     return header, line
 
 
-def _check_layout(path: Path, header: Header, size: int) -> None:
+def _places(path: Path, header: Header, version: Version) -> dict[str, Place]:
+    """Where the arrays of numbers lie in a shard whose checksum is right; StoreError where its layout is not."""
+    places: dict[str, Place] = {}
+
+    def note(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset) and (place := place_of(item)) is not None:
+            places[name] = place
+
     try:
         with h5py.File(path, "r") as file:
-            wrong = misfit(file, header.kind, header.rows, size)
+            wrong = misfit(file, header.kind, header.rows, version[2])
+            if wrong is None:
+                file.visititems(note)
     except _WHATEVER_H5PY_RAISES as error:
         wrong = f"cannot be read as HDF5 ({error})"
     if wrong is not None:
         raise StoreError(f"{path}: {wrong}; made by another version? run its stage again")
+    return places
 
 
 def _header_checksum(line: Mapping[str, Any]) -> int:

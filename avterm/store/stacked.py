@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import h5py
 import numpy as np
+
+from avterm.store.arrays import Array
 
 
 class Stacked:
-    """Rows of several datasets, one after the other: `len`, `shape`, `dtype`, slices, index arrays, `blocks`.
+    """Rows of several arrays, one after the other: `len`, `shape`, `dtype`, slices, index arrays, `blocks`.
 
     Reads copy; nothing is kept in memory. An index array comes back in the order asked for.
     """
 
-    def __init__(self, datasets: Sequence[h5py.Dataset]) -> None:
-        """`datasets` share dtype and all dimensions but the first."""
-        self._datasets = list(datasets)
-        self.offsets = np.concatenate([[0], np.cumsum([d.shape[0] for d in self._datasets])]).astype(np.int64)
+    def __init__(self, arrays: Sequence[Array]) -> None:
+        """`arrays` share dtype and all dimensions but the first."""
+        self._arrays = list(arrays)
+        self.offsets = np.concatenate([[0], np.cumsum([len(array) for array in self._arrays])]).astype(np.int64)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """As of one array."""
-        tail = self._datasets[0].shape[1:] if self._datasets else ()
+        tail = self._arrays[0].shape[1:] if self._arrays else ()
         return (int(self.offsets[-1]), *tail)
 
     @property
     def dtype(self) -> np.dtype:
         """As stored."""
-        return self._datasets[0].dtype if self._datasets else np.dtype(np.float32)
+        return self._arrays[0].dtype if self._arrays else np.dtype(np.float32)
 
     def __len__(self) -> int:
         return int(self.offsets[-1])
@@ -50,22 +51,20 @@ class Stacked:
 
     def blocks(self, rows: int = 16_384) -> Iterator[tuple[int, np.ndarray]]:
         """(first row, block) over everything, in order, `rows` at most at a time, never across two shards."""
-        for dataset, offset in zip(self._datasets, self.offsets[:-1], strict=True):
-            for start in range(0, dataset.shape[0], rows):
-                yield int(offset) + start, dataset[start : start + rows]
+        for array, offset in zip(self._arrays, self.offsets[:-1], strict=True):
+            for start in range(0, len(array), rows):
+                yield int(offset) + start, array[start : start + rows]
 
     def read_into(self, start: int, out: np.ndarray) -> None:
         """Read the rows from `start` on into `out`, as many as it has; contiguous, of the stored dtype and depth."""
         stop = start + len(out)
-        for shard in range(int(np.searchsorted(self.offsets, start, side="right")) - 1, len(self._datasets)):
+        for shard in range(int(np.searchsorted(self.offsets, start, side="right")) - 1, len(self._arrays)):
             begin, end = (int(v) for v in self.offsets[shard : shard + 2])
             low, high = max(start, begin), min(stop, end)
             if begin >= stop:
                 break
             if low < high:
-                self._datasets[shard].read_direct(
-                    out, np.s_[low - begin : high - begin], np.s_[low - start : high - start]
-                )
+                self._arrays[shard].read_into(low - begin, out[low - start : high - start])
 
     def _read(self, start: int, stop: int) -> np.ndarray:
         out = np.empty((stop - start, *self.shape[1:]), self.dtype)
@@ -83,11 +82,12 @@ class Stacked:
         for shard in np.unique(shard_of):
             mine = np.flatnonzero(shard_of == shard)
             unique, back = np.unique(rows[mine] - self.offsets[shard], return_inverse=True)
-            dataset = self._datasets[shard]
+            array = self._arrays[shard]
             span = int(unique[-1] - unique[0]) + 1
-            if span <= 4 * len(unique):  # one read of a dense stretch beats h5py's point selection
-                values = dataset[int(unique[0]) : int(unique[0]) + span][unique - unique[0]]
+            if span <= 4 * len(unique):  # one read of a dense stretch is faster
+                values = array[int(unique[0]) : int(unique[0]) + span][unique - unique[0]]
             else:
-                values = np.stack([dataset[int(r)] for r in unique])
+                values = np.empty((len(unique), *self.shape[1:]), self.dtype)
+                array.read_rows(unique, values)
             out[mine] = values[back]
         return out

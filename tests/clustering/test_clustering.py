@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from avterm_kernels import lloyd as lloyd_kernels
@@ -25,6 +24,7 @@ from avterm.clustering.start import plus_plus
 from avterm.engine import ahead
 from avterm.errors import BadInput, StoreError
 from avterm.store.run import Run
+from avterm.store.shards import Header, Shard, write_shard
 from avterm.store.stacked import Stacked
 from tests.synthetic import make_run
 
@@ -42,15 +42,15 @@ def test_same_as_scikit_learn_from_the_same_start(dtype: type, tmp_path: Path, m
     monkeypatch.setattr(source, "BLOCK", 517)
     monkeypatch.setattr(source, "IN_MEMORY", 0)
     theirs = Reference(12, init=start, n_init=1, max_iter=300, tol=0, algorithm="lloyd").fit(rows.astype(np.float32))
-    with h5py.File(tmp_path / "rows.h5", "w") as file:
-        stacked = Stacked([file.create_dataset(name, data=rows[part]) for name, part in
-                           (("a", slice(0, 1100)), ("b", slice(1100, 1100)), ("c", slice(1100, None)))])  # fmt: skip
-        for kind in (rows, stacked):
-            ours = kmeans(kind, 12, iterations=300, tolerance=0.0, start=start)
-            assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-4)
-            assert (ours.assignment == theirs.labels_).mean() > 0.999
-            gaps = ((rows.astype(np.float64) - ours.centroid[ours.assignment]) ** 2).sum(1)
-            np.testing.assert_allclose(ours.distance, gaps, rtol=1e-4, atol=1e-4)
+    parts = {"a": rows[:1100], "b": rows[1100:1100], "c": rows[1100:]}
+    write_shard(tmp_path / "rows.h5", Header("rows", len(rows), "f", {}), parts)
+    shard = Shard(tmp_path / "rows.h5", "rows")
+    for kind in (rows, Stacked([shard[name] for name in parts])):
+        ours = kmeans(kind, 12, iterations=300, tolerance=0.0, start=start)
+        assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-4)
+        assert (ours.assignment == theirs.labels_).mean() > 0.999
+        gaps = ((rows.astype(np.float64) - ours.centroid[ours.assignment]) ** 2).sum(1)
+        np.testing.assert_allclose(ours.distance, gaps, rtol=1e-4, atol=1e-4)
 
 
 def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

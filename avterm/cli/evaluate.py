@@ -73,11 +73,7 @@ def evaluate(
         sys.stdout.write(_table(opened, ks, table, cluster, format, paper))
         return
     for each in ks:
-        overall = results[each]["overall"]
-        if json:
-            emit({key: value for key, value in overall.items() if key != "by_word"})
-        else:
-            _say_overall(overall)
+        _print_overall(results[each]["overall"], json)
     if not json:
         sys.stdout.write("\n" + _table(opened, ks[-1:], 3, None, "text", False))
         if not spoken:
@@ -100,8 +96,11 @@ def _table(run: Any, ks: list[int], number: int, cluster: int | None, format: st
     return tables.render(rows, format)
 
 
-def _say_overall(overall: dict[str, Any]) -> None:
-    """Each figure on a line, with its interval beside it."""
+def _print_overall(overall: dict[str, Any], json: bool) -> None:
+    """Each figure on a line, with its interval beside it; or all as one JSON object."""
+    if json:
+        emit({key: value for key, value in overall.items() if key != "by_word"})
+        return
     for name, value in overall.items():
         if name == "by_word" or name.endswith("_interval") or value is None:
             continue

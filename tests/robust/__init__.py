@@ -1,0 +1,1 @@
+"""Nothing is lost: killed processes, full disks, hostile files, bounded memory."""

@@ -48,6 +48,7 @@ def ahead(
     """
     workers = workers or workers_here()
     threads = torch.get_num_threads()
+    _settle()
     pool = ThreadPoolExecutor(workers, "ahead", initializer=torch.set_num_threads, initargs=(1,))
     pending: deque[Future[Made]] = deque()
     try:
@@ -60,3 +61,12 @@ def ahead(
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # what threads that begin later start from
+
+
+def _settle() -> None:
+    """Let the vector library choose its code for this processor while nobody else does.
+
+    It does so at its first call, without a lock: where two threads began at once, one process in some 300 had other
+    last bits in its first logarithms.
+    """
+    torch.log(torch.ones(1))

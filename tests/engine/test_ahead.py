@@ -60,3 +60,17 @@ def test_threads_compute_alone_and_the_rest_as_before() -> None:
     thread.start()
     thread.join()
     assert later == [before]
+
+
+def test_the_vector_library_is_settled_before_threads_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first call, if two threads made it at once, gave one features shard in some 300 other last bits."""
+    by, log = [], torch.log
+
+    def noted(values: torch.Tensor) -> torch.Tensor:
+        by.append(threading.current_thread())
+        return log(values)
+
+    monkeypatch.setattr(torch, "log", noted)
+    list(ahead(lambda i: torch.log(torch.ones(i)), range(4), workers=2))
+    assert by[0] is threading.current_thread()
+    assert len(set(by[1:]) - {by[0]}) >= 1

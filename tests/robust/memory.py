@@ -19,6 +19,7 @@ import numpy as np
 PAIRS, SECONDS, ROWS, DEPTH, CLUSTERS = 64, 20, 20_000, 64, 32
 STAGES = ("features", "ground", "cluster")
 SHARD = 32  # pairs, in place of 1,000, so that scale 1 has whole shards too
+SHARDS = 64  # of groundings, as many as stay open at a time; 1,280 at scale 20
 KEPT = 1 << 20  # bytes of embeddings that clustering keeps, in place of 128 MiB, for the same reason
 SETTINGS = {
     "vision": {"backbone": "efficientnet-lite0", "weights": "random", "pixels": 96, "output": "grid"},
@@ -78,10 +79,9 @@ def _features(run, rng) -> None:  # type: ignore[no-untyped-def]
 
 def _groundings(run, rows: int, rng) -> None:  # type: ignore[no-untyped-def]
     from avterm.store.groundings import shard_path, write_groundings
-    from avterm.store.opened import MOST_OPEN
 
     centres = rng.normal(0, 2, (CLUSTERS, DEPTH))
-    each = ROWS // MOST_OPEN  # as many shards as may be open at a time, and twenty times as many
+    each = ROWS // SHARDS
     for number in range(rows // each):
         speech, image = (centres[rng.integers(0, CLUSTERS, each)] + rng.normal(0, 1, (each, DEPTH)) for _ in range(2))
         arrays = {

@@ -1,6 +1,6 @@
-"""The worker of the hostile-input tests: `python -m tests.robust.fuzz TARGET COUNT FOLDER`.
+"""The worker of the hostile-input tests: `python -m tests.robust.fuzz FOLDER TARGET=COUNT…`.
 
-Reads COUNT damaged files of one target, each with 5 s of processor time and 1.5 GiB of memory more than the imports
+Reads COUNT damaged files of each target, each with 5 s of processor time and 1.5 GiB of memory more than the imports
 took, and prints one JSON line a failure: a file that gave anything but an error in one line. An audit hook sees to it
 that no reader writes outside FOLDER, starts a process, unpickles a class or opens a connection.
 """
@@ -14,12 +14,13 @@ import signal
 import sys
 import time
 import traceback
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avterm.errors import AvtermError, printable
+from avterm.errors import AvtermError
 from tests.robust.targets import Target
 from tests.robust.targets_media import Pictures, Sounds
 from tests.robust.targets_run import Decisions, Settings
@@ -38,6 +39,8 @@ TARGETS: dict[str, type[Target]] = {
 CPU_SECONDS = 5.0
 WALL_SECONDS = 240  # a reader that sleeps; long, as other work may share the processors
 HEADROOM = 3 << 29
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of pairs, ends of lines and paragraphs
+TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # these turn the direction of writing
 EXECUTION = {"os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "subprocess.Popen", "pickle.find_class",
              "socket.connect", "os.startfile"}  # fmt: skip
 WRITING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "os.link", "os.symlink"}
@@ -97,7 +100,7 @@ def attempt(target: Target, path: Path) -> str | None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
     for text in said or []:
-        if "\n" in text or printable(text) != text:
+        if any(unicodedata.category(letter) in UNPRINTABLE or letter in TURNING for letter in text):
             return f"not one printable line: {text!r:.300}"
     return None
 
@@ -109,17 +112,27 @@ def bound_memory() -> None:
 
 
 def main() -> None:
-    """Every damaged file of the target, then every one made by hand."""
-    name, count, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]).resolve()
-    target = TARGETS[name](folder)
-    target.warm()
+    """Every damaged file of the targets, then every one made by hand."""
+    folder = Path(sys.argv[1]).resolve()
+    asked = [(name, int(count)) for name, _, count in (text.partition("=") for text in sys.argv[2:])]
+    targets = {name: TARGETS[name](folder / name) for name, _ in asked}
+    for target in targets.values():
+        target.warm()
     signal.signal(signal.SIGPROF, too_long)
     signal.signal(signal.SIGALRM, too_long)
     watch(str(folder))
     bound_memory()
+    for name, count in asked:
+        hurt(name, targets[name], count, folder / "current")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps({"peak_mib": peak}))
+
+
+def hurt(name: str, target: Target, count: int, current: Path) -> None:
+    """Read `count` damaged files of a target and those made by hand; `current` says which, should one be the end."""
     began, slowest = time.process_time(), 0.0
     for number in range(count + len(target.by_hand)):
-        (folder / "current").write_text(str(number))
+        current.write_text(f"{name} {number}")
         if number < count:
             rng = np.random.default_rng([20_260_101, sum(name.encode()), number])
             label, path = target.place(number, rng)
@@ -134,11 +147,8 @@ def main() -> None:
         if wrong:
             print(json.dumps({"target": name, "number": number, "label": label, "wrong": wrong}), flush=True)
         target.clear(path)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     spent = round(time.process_time() - began, 1)
-    print(
-        json.dumps({"done": count + len(target.by_hand), "cpu": spent, "slowest": round(slowest, 2), "peak_mib": peak})
-    )
+    print(json.dumps({"done": number + 1, "target": name, "cpu": spent, "slowest": round(slowest, 2)}), flush=True)
 
 
 if __name__ == "__main__":

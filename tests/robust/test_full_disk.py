@@ -18,7 +18,7 @@ from avterm.store.shards import verify
 from tests.robust.small import decisions, make_corpus
 from tests.robust.warm import STAGES, Warm, contents, differing, stage_commands
 
-FAULTS = 5  # a stage: refusals at a random moment, and from then on
+FAULTS = 3  # a stage: refusals at a random moment, and from then on
 
 
 @pytest.fixture

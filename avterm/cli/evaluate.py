@@ -56,9 +56,8 @@ def evaluate(
     from avterm.evaluation.stage import evaluate as stage
     from avterm.store.run import Run
 
-    if table is not None and table not in {1, 2, 3, 4}:
-        raise UsageError(f"--table {table}: expected 1, 2, 3 or 4")
-    opened = Run.open(run)
+    _check(table, cluster, format)
+    format, opened = "json" if json else format, Run.open(run)
     if table == 1:
         sys.stdout.write(_table(opened, [], 1, None, format, paper))
         return
@@ -80,15 +79,25 @@ def evaluate(
             say("no word times are known: clusters are listed by variance, the paper's predictor of quality")
 
 
+def _check(table: int | None, cluster: int | None, format: str) -> None:
+    """Before minutes of work, what cannot be meant."""
+    from avterm.evaluation.tables import FORMATS
+
+    if table is not None and table not in {1, 2, 3, 4}:
+        raise UsageError(f"--table {table}: expected 1, 2, 3 or 4")
+    if table == 2 and cluster is None:
+        raise UsageError("--table 2 needs --cluster N")
+    if format not in FORMATS:
+        raise UsageError(f"--format {format}: expected one of {', '.join(FORMATS)}")
+
+
 def _table(run: Any, ks: list[int], number: int, cluster: int | None, format: str, paper: bool) -> str:
     from avterm.evaluation import tables
 
     if number == 1:
         rows = tables.table_1(run, paper)
     elif number == 2:
-        if cluster is None:
-            raise UsageError("--table 2 needs --cluster N")
-        rows = tables.table_2(run, ks[-1], cluster)
+        rows = tables.table_2(run, ks[-1], cluster or 0)
     elif number == 3:
         rows = tables.table_3(run, ks[-1])
     else:

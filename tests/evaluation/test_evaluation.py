@@ -121,7 +121,10 @@ def test_command(tmp_path: Path) -> None:
         assert runner.invoke(app, ["evaluate", path, "--table", table, "--paper"]).exit_code == 0
     assert "lighthouse" in runner.invoke(app, ["evaluate", path, "--table", "2", "--cluster", "0"]).stdout
     assert isinstance(runner.invoke(app, ["evaluate", path, "--table", "1"]).exception, StoreError)
-    assert isinstance(runner.invoke(app, ["evaluate", path, "--table", "7"]).exception, UsageError)
+    rows = runner.invoke(app, ["evaluate", path, "--table", "2", "--cluster", "0", "--json"]).stdout.splitlines()
+    assert json.loads(rows[0])["label"] == "lighthouse"
+    for wrong in (["--table", "7"], ["--table", "2"], ["--table", "3", "--format", "html"]):
+        assert isinstance(runner.invoke(app, ["evaluate", path, *wrong]).exception, UsageError)
     assert isinstance(runner.invoke(app, ["evaluate", str(tmp_path)]).exception, StoreError)
     assert found["nmi"] == 1.0
     assert found["purity_interval"] == [1.0, 1.0]

@@ -78,6 +78,8 @@ def load_model(path: Path, device: str | torch.device = "cpu") -> PairModel:
         config, size = _front(metadata, path), int(metadata["image_size"])
         if not 0 < size <= 1 << 20 or not 0 < config.model.embedding <= 1 << 16 or not 0 < config.model.width <= 64:
             raise StoreError(f"{path}: the checkpoint's sizes are out of any sensible range")
+        if "image_deviation" in tensors and not tensors["image_deviation"].ndim:  # one for all channels, until 0.1.0
+            tensors["image_deviation"] = tensors["image_deviation"].repeat(size)
         with torch.device("meta"):  # shapes without memory: a model that the file cannot fill is never built
             expected = PairModel(config.model, size, config.speech.mels).state_dict()
         wrong = [k for k, v in expected.items() if k not in tensors or tensors[k].shape != v.shape]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ class PairModel(nn.Module):
             raise ConfigError(
                 f"model.similarity: expected one of {', '.join(SIMILARITIES)}, found {config.similarity!r}"
             )
+        if not config.head_level > 0:
+            raise ConfigError(f"model.head_level: expected a number above 0, found {config.head_level}")
         self.config, self.image_size, self.mels = config, image_size, mels
         self.speech = SpeechBranch(config, mels)
         self.image = nn.Linear(image_size, config.embedding)
@@ -41,7 +43,7 @@ class PairModel(nn.Module):
         self.register_buffer("mel_mean", torch.zeros(mels))
         self.register_buffer("mel_deviation", torch.ones(mels))
         self.register_buffer("image_mean", torch.zeros(image_size))
-        self.register_buffer("image_deviation", torch.ones(()))
+        self.register_buffer("image_deviation", torch.ones(image_size))
 
     def set_mel_statistics(self, mean: np.ndarray, deviation: np.ndarray) -> None:
         """(mels,) mean and deviation of each band over the training split; the deviation only serves `scale_mels`."""
@@ -49,10 +51,18 @@ class PairModel(nn.Module):
         if self.config.scale_mels:
             self.mel_deviation.copy_(torch.from_numpy(np.asarray(deviation, np.float32)))
 
-    def set_image_statistics(self, mean: np.ndarray, deviation: float) -> None:
-        """(image_size,) mean and overall deviation of the backbone's output, used where cells are compared."""
+    def set_image_statistics(self, mean: np.ndarray, variance: np.ndarray, depths: Sequence[int] = ()) -> None:
+        """(image_size,) mean and variance of the backbone's output: it comes to mean 0 and, over all, deviation 1.
+
+        depths: how many channels each depth of the backbone has; the last is then heard at `model.head_level`. As the
+        image map is linear, that only says which channels it learns from sooner.
+        """
+        level = np.ones(self.image_size)
+        if len(depths) > 1:
+            level[-depths[-1] :] = self.config.head_level
+        overall = np.sqrt(max(float((variance * np.square(level)).mean()), 1e-6))
         self.image_mean.copy_(torch.from_numpy(np.asarray(mean, np.float32)))
-        self.image_deviation.fill_(float(deviation))
+        self.image_deviation.copy_(torch.from_numpy((overall / level).astype(np.float32)))
 
     def normalise(self, mel: Tensor) -> Tensor:
         """Raw log-mel (..., mels) → mean-normalised, as training saw it."""

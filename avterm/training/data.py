@@ -149,16 +149,15 @@ def mel_statistics(data: PairData, world: World = ALONE) -> tuple[np.ndarray, np
     return mean, np.sqrt(np.maximum(variance, 1e-6))
 
 
-def image_statistics(data: PairData, world: World = ALONE, sample: int = 2000) -> tuple[np.ndarray, float]:
-    """(channels,) mean and overall deviation of the backbone's output over at most `sample` pictures, evenly spread."""
+def image_statistics(data: PairData, world: World = ALONE, sample: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    """(channels,) mean and variance of the backbone's output over at most `sample` pictures, evenly spread."""
     places = np.unique(np.linspace(0, len(data.distinct) - 1, min(sample, len(data.distinct))).astype(np.int64))
     moments = _Moments(data.store.backbone.shape[-1])
     for start in world.part(np.arange(0, len(places), 64)):
         values = data.features(places[start : start + 64]).astype(np.float32)
         flat = values.reshape(-1, values.shape[-1])
         moments.add(flat.sum(0, dtype=np.float64), np.square(flat).sum(0, dtype=np.float64), len(flat))
-    mean, variance = moments.over(world)
-    return mean, float(np.sqrt(max(variance.mean(), 1e-6)))
+    return moments.over(world)
 
 
 class _Moments:

@@ -41,6 +41,7 @@ from avterm.training.schedule import learning_rate
 from avterm.training.spread import spread
 from avterm.training.state import Place, history_lines, load_state, save_state
 from avterm.training.world import ALONE, World
+from avterm.vision.backbones import depths_of
 
 SAVE_EVERY_SECONDS = 300.0  # within an epoch, so that a machine that dies costs minutes, not an epoch
 
@@ -65,7 +66,7 @@ class Trainer:
         if not world.any(self.state.exists()):  # which holds them
             self.model.set_mel_statistics(*mel_statistics(train, world))
             if run.config.model.similarity != "mean" or run.config.training.loss == "contrastive":
-                self.model.set_image_statistics(*image_statistics(train, world))
+                self.model.set_image_statistics(*image_statistics(train, world), depths_of(run.config.vision.backbone))
         with torch.no_grad():
             self.model.log_scale.fill_(1.0 / self.config.temperature).log_()
         self.model.to(device)

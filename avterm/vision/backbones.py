@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from avterm.errors import ConfigError
-from avterm.vision.efficientnet import efficientnet_lite0_identity, load_efficientnet_lite0
+from avterm.vision.efficientnet import EfficientNetLite0, efficientnet_lite0_identity, load_efficientnet_lite0
 from avterm.vision.vgg16 import load_vgg16, vgg16_identity
 
 
@@ -35,6 +35,7 @@ class Network(Protocol):
 
 LOADERS: dict[str, Callable[[str], nn.Module]] = {"vgg16": load_vgg16, "efficientnet-lite0": load_efficientnet_lite0}
 _IDENTITIES = {"vgg16": vgg16_identity, "efficientnet-lite0": efficientnet_lite0_identity}
+_DEPTHS = {"vgg16": (512,), "efficientnet-lite0": EfficientNetLite0.depths}
 _AT_ONCE = {"cpu": 4, "cuda": 64}  # pictures: on a processor more would fall out of its cache
 
 
@@ -92,6 +93,12 @@ def load_backbone(name: str, weights: str = "", device: str | torch.device = "cp
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return Backbone(LOADERS[name](weights), torch.device(device))
+
+
+def depths_of(name: str) -> tuple[int, ...]:
+    """How many channels each depth of a backbone's output has, from the first on: one, or several side by side."""
+    _check(name)
+    return _DEPTHS[name]
 
 
 def weights_identity(name: str, weights: str = "") -> str:

@@ -30,7 +30,8 @@ class EfficientNetLite0(nn.Module):
     """
 
     name = "efficientnet-lite0"
-    channels = 4 * 112 + 192 + 1280
+    depths = 4 * 112, 192, 1280
+    channels = sum(depths)
     vector_size = channels
     mean, deviation = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)  # as the lite networks were trained, not ImageNet's
 

@@ -21,13 +21,14 @@ def info(run: RunArgument, json: JsonOption = False) -> None:
 
     Its corpus, its stages with their figures or their missing shards, and every k that was clustered.
     """
+    from avterm.retrieval.queries import shown
     from avterm.store.expected import feature_parts, grounding_parts, missing
     from avterm.store.run import Run
 
     opened = Run.open(run)
     stages = {name: opened.stage(name) for name in STAGES}
     summaries = {name: done["summary"] if done else None for name, done in stages.items()}
-    value = {"run": str(run), "corpus": str(opened.corpus_path), "pairs": len(opened.corpus), "k": opened.ks}
+    value = {"run": str(run), "corpus": shown(opened.corpus_path), "pairs": len(opened.corpus), "k": opened.ks}
     shards: dict[str, dict[str, Any]] = {}
     for name, parts in (("features", feature_parts(opened)), ("ground", grounding_parts(opened))):
         lost = [part.name for part in missing(parts)]

@@ -17,6 +17,7 @@ RECALLS = (("search_r10", "search R@10"), ("annotation_r10", "annotation R@10"))
 LOSSES = (("loss", "training loss"), ("val_loss", "validation loss"))
 
 Metrics = list[dict[str, float]]
+CHOSEN_BY = ("search_r10", "annotation_r10", "search_r5", "annotation_r5")  # what training adds up, in its order
 
 
 def read_metrics(path: Path) -> Metrics:
@@ -41,7 +42,7 @@ def read_metrics(path: Path) -> Metrics:
 
 
 def draw_curves(metrics: Metrics, theme: Theme = LIGHT) -> Figure:
-    """Loss to the left, validation recalls to the right, one mark at the epoch of the best mean recall."""
+    """Loss to the left, validation recalls to the right, one mark at the epoch whose model was kept."""
     with drawing(theme):
         figure = new_figure(7.0, 2.7)
         left, right = figure.subplots(1, 2)
@@ -68,15 +69,19 @@ def _line(axes: Axes, metrics: Metrics, key: str, name: str, ink: str, dash: Any
     axes.plot(points[:, 0], points[:, 1], color=ink, linestyle=dash, linewidth=1.5, label=name, marker=mark)
 
 
+def kept_epoch(metrics: Metrics) -> float | None:
+    """The first epoch of the best mean of R@5 and R@10 both ways, as training chooses; None without validation."""
+    scored = {m["epoch"]: sum(m[k] for k in CHOSEN_BY) for m in metrics if all(k in m for k in CHOSEN_BY)}
+    return max(scored, key=lambda epoch: (scored[epoch], -epoch)) if scored else None
+
+
 def _mark_best(axes: Axes, metrics: Metrics, theme: Theme) -> None:
-    keys = [key for key, _ in RECALLS]
-    scored = [(np.mean([m[k] for k in keys]), m["epoch"]) for m in metrics if all(k in m for k in keys)]
-    if not scored:
+    epoch = kept_epoch(metrics)
+    if epoch is None:
         return
-    best, epoch = max(scored, key=lambda s: (s[0], -s[1]))
     axes.axvline(epoch, color=theme.faint, linewidth=0.8, linestyle=":")
     axes.annotate(
-        f"best: {best:.3f} at epoch {epoch:.0f}",
+        f"kept: epoch {epoch:.0f}",
         (epoch, 0.02),
         xycoords=("data", "axes fraction"),
         xytext=(-4 if epoch > len(metrics) / 2 else 4, 0),

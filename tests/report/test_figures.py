@@ -20,7 +20,7 @@ from avterm.errors import UsageError
 from avterm.progress import Silent
 from avterm.report.affinity_figure import diagonal_order, draw_affinity, per_member, shrink
 from avterm.report.crops_figure import CropSheet, contact_sheet, cut, draw_crops
-from avterm.report.curves_figure import draw_curves, read_metrics
+from avterm.report.curves_figure import draw_curves, kept_epoch, read_metrics
 from avterm.report.figures import drawings, telling_pairs, write_figures
 from avterm.report.grounding_figure import word_owner
 from avterm.report.map_figure import draw_map, spread, tsne
@@ -173,6 +173,14 @@ def test_metrics_survive_cut_off_lines_and_resumes(tmp_path: Path) -> None:
     assert read_metrics(path) == [{"epoch": 1.0, "loss": 3.0}, {"epoch": 2.0, "loss": 0.5}]
     assert read_metrics(tmp_path / "none") == []
     assert encoded(draw_curves(read_metrics(path)), "png")
+
+
+def test_the_marked_epoch_is_the_one_that_training_keeps() -> None:
+    def epoch(number: float, r10: float, r5: float) -> dict[str, float]:
+        return {"epoch": number, "search_r10": r10, "annotation_r10": 0.5, "search_r5": r5, "annotation_r5": 0.25}
+
+    assert kept_epoch([epoch(1, 0.5, 0.25), epoch(2, 0.75, 0.25), epoch(3, 0.625, 0.5), epoch(4, 0.5, 0.625)]) == 3
+    assert kept_epoch([{"epoch": 1.0, "loss": 2.0}]) is None
 
 
 @given(

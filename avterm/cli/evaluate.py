@@ -106,9 +106,9 @@ def _table(run: Any, ks: list[int], number: int, cluster: int | None, format: st
 
 
 def _print_overall(overall: dict[str, Any], json: bool) -> None:
-    """Each figure on a line, with its interval beside it; or all as one JSON object."""
+    """Each figure on a line, with its interval beside it; or all, and localisation word by word, as one JSON object."""
     if json:
-        emit({key: value for key, value in overall.items() if key != "by_word"})
+        emit(overall)
         return
     for name, value in overall.items():
         if name == "by_word" or name.endswith("_interval") or value is None:

@@ -117,6 +117,7 @@ def test_command(tmp_path: Path) -> None:
     found = json.loads(result.stdout)
     assert found["purity"] == 1.0  # the synthetic run's clusters are its words
     assert found["labels"] == 6
+    assert found["by_word"]["lighthouse"]["pointing"] == 1.0
     for table in ("3", "4"):
         assert runner.invoke(app, ["evaluate", path, "--table", table, "--paper"]).exit_code == 0
     assert "lighthouse" in runner.invoke(app, ["evaluate", path, "--table", "2", "--cluster", "0"]).stdout

@@ -26,7 +26,7 @@ class EfficientNetLite0(nn.Module):
     """All convolutions, the batch norms folded into them; one cell of the map is 32 × 32 pixels.
 
     A cell holds the four of the middle block that lie in it (4 × 112 channels), the late block's 192, and the head's
-    1,280, brought to one level: the head, ten times fainter, would hardly be heard (docs/model.md).
+    1,280, brought to one level; how loud the head is heard is for the model to say (`model.head_level`, docs/model.md).
     """
 
     name = "efficientnet-lite0"

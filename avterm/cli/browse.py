@@ -41,14 +41,18 @@ def browse(
         return
     if run is None:
         raise UsageError("browse: give the run's folder, as in `avterm browse demo/run`")
-    from avterm.store.run import Run
-    from avterm.tui.app import BrowseApp
     from avterm.tui.terminal import interactive, quiet_libraries
 
     if not interactive():
         raise UsageError("browse: needs a terminal on stdin and stdout; `avterm report` writes pages and pictures")
-    pictures, theme = pictures or looks.get("pictures", "auto"), theme or looks.get("theme")
-    browser = BrowseApp(open_session(Run.open(run), k), pictures, keymap, theme)
+    from avterm.store.run import Run
+    from avterm.tui.graphics import settle
+
+    session = open_session(Run.open(run), k)
+    pictures = settle(pictures or looks.get("pictures", "auto"))
+    from avterm.tui.app import BrowseApp  # loads what would ask the terminal by itself
+
+    browser = BrowseApp(session, pictures, keymap, theme or looks.get("theme"))
     with quiet_libraries():
         browser.run()
     if browser.return_code:
@@ -100,10 +104,6 @@ def _searcher(run: Run, k: Callable[[], int]) -> Callable[[], Searcher] | None:
     """How to get a searcher for this run and the clusters on screen; None where there is no model to search with."""
     if not (run.path / "checkpoints" / "best.safetensors").exists():  # asked without torch, which loads checkpoints
         return None
+    from avterm.tui.searcher import SearchProcess
 
-    def load() -> Searcher:
-        from avterm.retrieval.search import Searcher
-
-        return Searcher(run, k=k)
-
-    return load
+    return lambda: SearchProcess(run.path, k)

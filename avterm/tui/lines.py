@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+BLOCK = 1 << 20  # bytes that are searched at a time
+
 
 class JsonLines:
     """Records of `path` by their key `id`. A missing or unreadable file holds none."""
@@ -21,6 +23,8 @@ class JsonLines:
         self.path = Path(path)
         self._map: mmap.mmap | bytes | None = None
         self._index: dict[str, int] | None = None
+        self._found: dict[str, int | None] = {}  # ids that were asked for, and where they are
+        self._ends: list[int] = []  # line ends in the first block, in the first two, …
         self._lock = Lock()
 
     def find(self, id: str) -> dict[str, Any] | None:
@@ -35,17 +39,30 @@ class JsonLines:
         with self._lock:
             data = self._data()
             at = self._at(data, id)
-            return None if at is None else data[: at + 1].count(b"\n")
+            return None if at is None else self._lines_before(data, at)
+
+    def _lines_before(self, data: mmap.mmap | bytes, at: int) -> int:
+        """Line ends before a place; those of whole blocks are counted once."""
+        while len(self._ends) < at // BLOCK:
+            start = len(self._ends) * BLOCK
+            self._ends.append((self._ends or [0])[-1] + data[start : start + BLOCK].count(b"\n"))
+        whole = at // BLOCK
+        return (self._ends[whole - 1] if whole else 0) + data[whole * BLOCK : at].count(b"\n")
 
     def _at(self, data: mmap.mmap | bytes, id: str) -> int | None:
         """Some place in the record's line."""
+        if id not in self._found:
+            self._found[id] = self._search(data, id)
+        return self._found[id]
+
+    def _search(self, data: mmap.mmap | bytes, id: str) -> int | None:
         for needle in _spellings(id):
-            at = data.find(needle)
+            at = _seek(data, needle, 0)
             while at >= 0:
                 record = _parse(data, at)
                 if record is not None and record.get("id") == id:
                     return at
-                at = data.find(needle, at + 1)
+                at = _seek(data, needle, at + 1)
         return self._offsets(data).get(id)
 
     def _data(self) -> mmap.mmap | bytes:
@@ -68,6 +85,16 @@ class JsonLines:
                     self._index.setdefault(record["id"], at)
                 at = data.find(b"\n", at) + 1 or len(data)
         return self._index
+
+
+def _seek(data: mmap.mmap | bytes, needle: bytes, start: int) -> int:
+    """`data.find`, which lets no other thread run, in steps that are over before a key would notice."""
+    while start < len(data):
+        at = data.find(needle, start, start + BLOCK + len(needle) - 1)
+        if at >= 0:
+            return at
+        start += BLOCK
+    return -1
 
 
 def _spellings(id: str) -> Iterator[bytes]:

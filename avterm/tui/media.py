@@ -113,7 +113,7 @@ class Media:
         """float32 (frames, 40): from the feature store, else computed from the recording."""
 
         def make() -> np.ndarray:
-            stored = self._features.mel(id, self._pairs.line(id))
+            stored = self._features.mel(id, self._pairs.line)
             return self.readers.log_mel(self.sound(id)) if stored is None else stored.astype(np.float32)
 
         return self._mels.get(id, make)
@@ -142,10 +142,11 @@ class _SpeechShards:
         self._ends: list[tuple[int, Path]] | None = None
         self._lock = Lock()
 
-    def mel(self, id: str, line: int | None) -> np.ndarray | None:
-        """float16 (frames, 40); None where no shard that can be read has the pair."""
+    def mel(self, id: str, line: Callable[[str], int | None]) -> np.ndarray | None:
+        """float16 (frames, 40); None where no shard that can be read has the pair. `line`: where it stands in the
+        manifest, asked only where there are many shards."""
         with self._lock:
-            for path in self._candidates(line):
+            for path in self._candidates(id, line):
                 try:
                     shard, rows = self._shard(path)
                     if id in rows:
@@ -155,8 +156,8 @@ class _SpeechShards:
                     continue  # damaged: the recording may still be readable
         return None
 
-    def _candidates(self, line: int | None) -> list[Path]:
-        """The shard that should hold this line of the manifest; all of them while they are few."""
+    def _candidates(self, id: str, line: Callable[[str], int | None]) -> list[Path]:
+        """The shard that should hold the pair's line of the manifest; all of them while they are few."""
         if self._ends is None:
             self._ends, last = [], 0
             for path in sorted(self.folder.glob("speech-?????.h5")):
@@ -169,7 +170,8 @@ class _SpeechShards:
         paths = [path for _, path in self._ends]
         if len(paths) <= FEW:
             return paths
-        return [path for end, path in self._ends if line is not None and line < end][:1]
+        at = line(id)
+        return [path for end, path in self._ends if at is not None and at < end][:1]
 
     def _shard(self, path: Path) -> tuple[Shard, dict[str, int]]:
         if path not in self._open:

@@ -46,6 +46,11 @@ class Members:
                 self._known[number] = self.session.member(int(self.rows[number]))
             return self._known[number]
 
+    def fetch_all(self, numbers: Sequence[int]) -> None:
+        """Blocks. Read these members."""
+        for number in numbers:
+            self.fetch(number)
+
     def missing(self, wanted: range) -> list[int]:
         """Which of these were not read yet."""
         return [n for n in wanted if n < len(self.rows) and n not in self._known]

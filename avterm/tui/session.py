@@ -178,12 +178,17 @@ class Session:
         return Member(-1, pair.id, 0, frames, (0.0, 0.0, 1.0, 1.0), 0.0, 0.0, frames, pair.text)
 
     def find(self) -> Searcher:
-        """Blocks the first time. What embeds new sounds and pictures; StoreError where the run has no model."""
+        """What embeds new sounds and pictures; StoreError where the run has no model."""
         if self._searcher is None:
             if self.searcher is None:
                 raise StoreError(f"{self.run.path}: no model to search with")
             self._searcher = self.searcher()
         return self._searcher
+
+    @property
+    def searched(self) -> bool:
+        """Whether there was a search already."""
+        return self._searcher is not None
 
     def knows_words(self) -> bool:
         """Blocks. Whether segments may have words: they were evaluated, or word times lie beside the corpus."""
@@ -263,6 +268,8 @@ class Session:
         """Let go of devices; every decision made is on disk when this returns."""
         if self._player is not None:
             self._player.close()
+        if self._searcher is not None:
+            self._searcher.close()
         self.writer.shutdown(wait=True)
 
     @property

@@ -189,6 +189,9 @@ class Finder:
             raise BadInput("bad.png: expected a picture")
         return [Hit("cluster", "2", 0.9, "image")]
 
+    def close(self):
+        self.asked.append("closed")
+
 
 async def test_search_by_a_file(tmp_path):
     finder = Finder()

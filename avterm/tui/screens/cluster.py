@@ -33,6 +33,7 @@ from avterm.tui.widgets.table import Cell, Column, Table
 
 SETTLE = 0.04  # seconds that the cursor must rest before pictures are read
 AHEAD = 40  # members read beyond the window
+BLOCK = 8  # members read before the table shows them
 
 KIN = (
     Column("cluster", "#", 6),
@@ -164,7 +165,7 @@ class ClusterPage(CuratePage, SoundPage):
         text.append("  playing through" if self.through else "", "yellow")
         if curation is not None and (note := curation.note(self.cluster)):
             text.append(f"  ✎ {printable(note[:200])}", "italic")
-        self.query_one("#title", Static).update(text)
+        self.query_one("#title", Static).update(text, layout=False)
 
     @on(Table.Moved, "#members")
     def moved(self) -> None:
@@ -202,18 +203,21 @@ class ClusterPage(CuratePage, SoundPage):
     async def _show_member(self, members: Members) -> None:
         table = self.query_one("#members", Table)
         number = table.cursor
-        member = await self.aside(members.fetch, number)
+        member = members.get(number)
+        if member is None:
+            member = await self.aside(members.fetch, number)
+            table.refresh()
         if member is None or members is not self.members:
             return
-        table.refresh()
         await asyncio.sleep(SETTLE)
         self._hand_over(member, await asyncio.to_thread(look_at, self.session.media, member.id))
         window = table.visible_rows()
-        for at in members.missing(range(max(window.start - AHEAD, 0), window.stop + AHEAD)):
-            await self.aside(members.fetch, at)
-            if at in window:
+        near = range(max(window.start - AHEAD, 0), window.stop + AHEAD)
+        missing = [*members.missing(window), *(n for n in members.missing(near) if n not in window)]
+        for at in range(0, len(missing), BLOCK):
+            await self.aside(members.fetch_all, missing[at : at + BLOCK])
+            if at < len(window):
                 table.refresh()
-        table.refresh()
 
     def _hand_over(self, member: Member, seen: Seen) -> None:
         mark = Mark(member.start, member.end, colour(0))
@@ -224,7 +228,7 @@ class ClusterPage(CuratePage, SoundPage):
         if seen.pair is not None and seen.pair.speaker:
             facts.append(f"  {printable(seen.pair.speaker[:30])}")
         facts.append(f"  score {member.score:.3g}, silence {member.silence:.0%}", "dim")
-        self.query_one("#facts", Static).update(facts)
+        self.query_one("#facts", Static).update(facts, layout=False)
         self.query_one("#spectrogram", Spectrogram).show(seen.mel, member.frames, seen.words, [mark], seen.no_mel)
         view = self.query_one("#photograph", Picture)
         if seen.picture is None:

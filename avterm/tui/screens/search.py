@@ -22,7 +22,7 @@ from avterm.tui.keys import bindings
 from avterm.tui.messages import OpenCluster, OpenPair
 from avterm.tui.player import write_wav
 from avterm.tui.screens.page import Page
-from avterm.tui.searcher import Hit, kind_of
+from avterm.tui.searcher import DISTANCE, Hit, kind_of
 from avterm.tui.session import LETTER, Member, Session
 from avterm.tui.widgets.entry import Entry
 from avterm.tui.widgets.keybar import KeyBar
@@ -32,7 +32,8 @@ COLUMNS = (
     Column("rank", "#", 4, right=True),
     Column("kind", "Kind", 8),
     Column("id", "Which", 16, stretch=True),
-    Column("score", "Score", 8, right=True),
+    Column("distance", "Distance", 8, right=True),  # less is nearer; hits have one of the two
+    Column("similarity", "Similarity", 10, right=True),  # more is nearer
     Column("text", "Name, words", 16, stretch=True),
 )
 UNWIRED = "no searcher: this run has no model that could embed a sound or a picture"
@@ -88,7 +89,8 @@ class SearchPage(Page):
         if self.session.searcher is None:
             self._say(UNWIRED)
             return
-        self._say(f"searching with {path.name} …")
+        first = "" if self.session.searched else "; the first search loads the model"
+        self._say(f"searching with {path.name} …{first}")
 
         def work() -> Sequence[Hit]:
             if not path.is_file():
@@ -112,7 +114,9 @@ class SearchPage(Page):
         if hit.kind == "cluster":
             which = f"{LETTER.get(hit.modality, '?')}{hit.id}"
             text = text or (self.session.name(hit.modality, int(hit.id)) if self._cluster(hit) is not None else "")
-        return [str(number + 1), hit.kind, which, f"{hit.score:.3f}", text]
+        near = f"{hit.value:.3f}"
+        values = (near, "") if hit.measure == DISTANCE else ("", near)
+        return [str(number + 1), hit.kind, which, *values, text]
 
     def _cluster(self, hit: Hit) -> int | None:
         good = hit.kind == "cluster" and hit.modality in LETTER and hit.id.isdigit()

@@ -68,7 +68,7 @@ class Picture(Container):
     def say(self, text: str) -> None:
         """A line in place of the picture."""
         self._draw = None
-        self._note.update(Text(printable(text[:400])))
+        self._note.update(Text(printable(text[:400])), layout=False)
         self._note.display = True
         if self._image is not None:
             self._image.display = False

@@ -55,8 +55,8 @@ class Spectrogram(Vertical):
         """A line in place of everything."""
         self._words, self._marks = (), ()
         self._picture.say(text)
-        self._words_line.update("")
-        self._time_line.update("")
+        self._words_line.update("", layout=False)
+        self._time_line.update("", layout=False)
 
     def on_resize(self) -> None:
         """Words stand elsewhere in another width."""
@@ -64,8 +64,8 @@ class Spectrogram(Vertical):
 
     def _lines(self) -> None:
         if self.size.width and self._span[1] > 1:
-            self._words_line.update(word_line(self._words, self._span, self.size.width, self._marks))
-            self._time_line.update(time_line(self._span, self.size.width))
+            self._words_line.update(word_line(self._words, self._span, self.size.width, self._marks), layout=False)
+            self._time_line.update(time_line(self._span, self.size.width), layout=False)
 
 
 def _draw(

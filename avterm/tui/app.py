@@ -104,18 +104,23 @@ class BrowseApp(App[None]):
         screen = self.screen
         subject = screen.subject() if isinstance(screen, CuratePage) else None
         modality, cluster = subject if subject is not None else ("speech", None)
-        if isinstance(screen, Page) and not isinstance(screen, MapPage):
+        if isinstance(screen, Page):
             self.push_screen(MapPage(self.session, modality, cluster))
 
     def action_search(self) -> None:
         """The search."""
-        if isinstance(self.screen, Page) and not isinstance(self.screen, SearchPage):
+        if isinstance(self.screen, Page):
             self.push_screen(SearchPage(self.session))
 
     def action_next_theme(self) -> None:
         """The next theme, by name, our own first."""
         names = [t.name for t in THEMES] + sorted(set(self.available_themes) - {t.name for t in THEMES})
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would open the screen that is open already do nothing, and the footer does not offer them."""
+        here = {"map": MapPage, "search": SearchPage}.get(action)
+        return here is None or not isinstance(self.screen, here)
 
     async def action_quit(self) -> None:
         """Leave; decisions on their way to the disk arrive there first."""

@@ -315,3 +315,18 @@ async def test_the_key_bar_names_keys_as_set_and_can_be_clicked(session):
         first = sum(len(k) + len(w) + 3 for k, w, _ in lines[0][:1])
         await pilot.click("KeyBar", offset=(first + 1, 0))
         assert app.screen.query_one("#filter").display
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_every_order_is_marked_and_no_title_is_cut(session, size):
+    app = make_app(session)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        table = app.screen.query_one("#clusters")
+        for _ in table.columns:
+            await pilot.press("s")
+            titles = table.render_line(0).text
+            falling = app.screen.falling
+            assert titles.count("▼" if falling else "▲") == 1
+            assert titles.count("▲" if falling else "▼") == 0
+            assert "…" not in titles

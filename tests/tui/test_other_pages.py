@@ -375,3 +375,20 @@ async def test_leaving(session, key):
         await pilot.pause()
     assert app.return_code == 0
     assert len(session.journal.history().done) == 1
+
+
+@pytest.mark.parametrize(("key", "action"), [("m", "map"), ("f", "search")])
+async def test_the_footer_does_not_offer_the_screen_that_is_open(session, key, action):
+    app = make_app(session)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(pilot)
+        offered = [b.binding.action for b in app.screen.active_bindings.values() if b.enabled]
+        assert action in offered
+        await pilot.press(key)
+        await settle(pilot)
+        await pilot.press("tab")
+        offered = [b.binding.action for b in app.screen.active_bindings.values() if b.enabled]
+        assert action not in offered
+        depth = len(app.screen_stack)
+        await app.run_action(action)
+        assert len(app.screen_stack) == depth

@@ -90,7 +90,7 @@ async def test_keys_move_while_the_model_loads(tmp_path, slow):
         app.screen.query_one("#path").value = str(tmp_path / "a.wav")
         await pilot.press("enter")
         await until(pilot, lambda: slow.waiting)
-        assert "the first search loads the model" in str(app.screen.query_one("#status").render())
+        assert "loading the model" in str(app.screen.query_one("#status").render())
         await pilot.press("x", "y")
         assert app.screen.query_one("#path").value.endswith("xy")
         assert not slow.go.is_set()

@@ -89,8 +89,8 @@ class SearchPage(Page):
         if self.session.searcher is None:
             self._say(UNWIRED)
             return
-        first = "" if self.session.searched else "; the first search loads the model"
-        self._say(f"searching with {path.name} …{first}")
+        doing = "searching" if self.session.searched else "loading the model, then searching"
+        self._say(f"{doing} with {path.name} …")
 
         def work() -> Sequence[Hit]:
             if not path.is_file():

@@ -197,13 +197,13 @@ class Table(ScrollView, can_focus=True):
         return [min(c.width + spare // elastic, max(c.most, c.width)) if c.stretch else c.width for c in self.columns]
 
     def _titles(self) -> Strip:
-        cells: list[Cell] = []
-        for column in self.columns:
-            mark = ""
-            if self.sorted_by is not None and self.sorted_by[0] == column.key:
-                mark = "▼" if self.sorted_by[1] else "▲"
-            cells.append(column.title + mark)
-        return Strip(self._segments(cells))
+        """The mark of the order stands in the gap after its column, which every title leaves free."""
+        segments = []
+        for column, width in zip(self.columns, self._widths(), strict=True):
+            ordered = self.sorted_by is not None and self.sorted_by[0] == column.key
+            mark = ("▼" if self.sorted_by[1] else "▲") if ordered and self.sorted_by else " "
+            segments.append(Segment(fit(column.title, width, column.right) + mark))
+        return Strip(segments)
 
     def _segments(self, cells: Sequence[Cell]) -> list[Segment]:
         segments = []

@@ -24,7 +24,7 @@ from tests.benchmarks.features import fill_features, save_untrained
 from tests.benchmarks.rows import Row
 
 SIZES = tuple(int(size) for size in os.environ.get("AVTERM_BENCH_PAIRS", "1000,8000,32000").split(","))
-START, PER_PAIR, K, DEPTH, CHANNELS = 50, 5.41, 100, 256, 64
+START, PER_PAIR, K, DEPTH, CHANNELS = 50, 5.41, 100, 1024, 64
 LIMIT, FLAT = 1.05, 1.1
 LEAST = 0.05  # seconds over starting that can be told from it
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -110,6 +111,20 @@ def finish(problems: list[Problem], strict: bool, total: int, unit: str = "pairs
     if strict:
         raise AvtermError(f"{message} (--strict)")
     sys.stderr.write(f"avterm: {printable(message)}\n")
+
+
+def end(code: int) -> NoReturn:
+    """End this process with an exit code; under torchrun at once, without tearing down the interpreter.
+
+    There, the threads of Gloo may still hold tensors, outlive the group (DistributedDataParallel keeps it), and abort a
+    process whose interpreter goes away before them: with everything written, torchrun would call that a failure.
+    """
+    if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a reader that went away; a stream that is closed
+            stream.flush()
+    os._exit(code)
 
 
 def reporter(named: bool = True) -> Any:

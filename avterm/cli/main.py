@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from avterm import __version__
-from avterm.cli.common import state
+from avterm.cli.common import end, state
 from avterm.errors import AvtermError, printable
 
 GROUPS = (
@@ -74,26 +74,26 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = app(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        end(code if isinstance(code, int) else 0)
     except _WrongUsage as error:
         error.message = printable(error.message)  # it quotes arguments, and a shell's * makes file names of them
         error.show()
-        sys.exit(error.exit_code)
+        end(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        end(130)
     except AvtermError as error:
         if state.debug:
             raise
         sys.stderr.write(f"avterm: {printable(str(error))}\n")
-        sys.exit(error.exit_code)
+        end(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(0)
+        end(0)
     except OSError as error:
         if state.debug:
             raise
         sys.stderr.write(f"avterm: {printable(str(error))}\n")
-        sys.exit(1)
+        end(1)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from avterm.cli.common import emit
+from avterm.cli.common import emit, end
 from avterm.errors import BadInput
 from avterm.model.checkpoint import load_model
 from avterm.progress import Silent
@@ -62,3 +62,4 @@ def asked(world: World, question: int, task: dict[str, int]) -> bool:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    end(0)

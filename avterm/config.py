@@ -52,7 +52,7 @@ class ModelConfig:
     scale_mels: bool = False  # divide each mel band by its deviation, after taking its mean away
     normalise_speech: bool = True
     normalise_image: bool = False
-    head_level: float = 1.0  # of the backbone's last depth beside its others, where it gives several
+    head_level: float = 1.0  # of the last of a backbone's several depths; not with Equation 1 on plain means
     similarity: str = "mean"  # mean: inner product of the two means | misa | sima | sisa | both: misa and sima
 
 

@@ -80,7 +80,7 @@ def cluster(
 
 
 def _refuse_more_than(count: int, asked: dict[str, int]) -> None:
-    """UsageError where there would be more clusters than groundings; each of half a dozen members is a fair number."""
+    """UsageError where there would be more clusters than groundings; a fair number has some twenty members in each."""
     for name, k in asked.items():
         if k > count:
             raise UsageError(

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from avterm.report.style import LIGHT, Theme, drawing, new_figure
+from avterm.training.choice import mean_recall
 
 RECALLS = (("search_r10", "search R@10"), ("annotation_r10", "annotation R@10"))
 LOSSES = (("loss", "training loss"), ("val_loss", "validation loss"))
 
 Metrics = list[dict[str, float]]
-CHOSEN_BY = ("search_r10", "annotation_r10", "search_r5", "annotation_r5")  # what training adds up, in its order
 
 
 def read_metrics(path: Path) -> Metrics:
@@ -70,8 +70,8 @@ def _line(axes: Axes, metrics: Metrics, key: str, name: str, ink: str, dash: Any
 
 
 def kept_epoch(metrics: Metrics) -> float | None:
-    """The first epoch of the best mean of R@5 and R@10 both ways, as training chooses; None without validation."""
-    scored = {m["epoch"]: sum(m[k] for k in CHOSEN_BY) for m in metrics if all(k in m for k in CHOSEN_BY)}
+    """The first of the epochs with the best recall, as training chooses; None without validation."""
+    scored = {m["epoch"]: score for m in metrics if (score := mean_recall(m)) is not None}
     return max(scored, key=lambda epoch: (scored[epoch], -epoch)) if scored else None
 
 

@@ -26,6 +26,7 @@ from avterm.retrieval.recall import recall
 from avterm.store.atomic import write_text
 from avterm.store.run import Run
 from avterm.training.augment import mask_spectrogram
+from avterm.training.choice import mean_recall
 from avterm.training.data import (
     MEMORY_LIMIT,
     Batch,
@@ -180,9 +181,8 @@ class Trainer:
         if self.val is not None:
             search, annotation = self.validate(self.val, weights)
             row |= {f"search_{k}": v for k, v in search.items()} | {f"annotation_{k}": v for k, v in annotation.items()}
-            score = (search["r10"] + annotation["r10"] + search["r5"] + annotation["r5"]) / 4
-        else:
-            score = -row["loss"]
+        recalled = mean_recall(row)
+        score = -row["loss"] if recalled is None else recalled
         better = place.best_epoch < 0 or score > place.best
         if better:
             place.best, place.best_epoch = score, place.epoch

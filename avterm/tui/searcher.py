@@ -34,7 +34,8 @@ class SearchProcess:
 
     def __init__(self, run: Path, k: Callable[[], int]) -> None:
         """`k`: which clusters, asked at every search."""
-        self._command = [sys.executable, "-m", "avterm.tui.finder", str(run)]
+        # -P: no module from the folder that avterm was started in, which may be somebody's corpus
+        self._command = [sys.executable, "-P", "-m", "avterm.tui.finder", str(run)]
         self._k = k
         self._process: subprocess.Popen[str] | None = None
         self._closed = False

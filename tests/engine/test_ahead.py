@@ -63,7 +63,7 @@ def test_threads_compute_alone_and_the_rest_as_before() -> None:
 
 
 def test_the_vector_library_is_settled_before_threads_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its first call, if two threads made it at once, gave one features shard in some 300 other last bits."""
+    """Its first call, if two threads made it at once, gave other last bits in 5 of 800 processes."""
     by, log = [], torch.log
 
     def noted(values: torch.Tensor) -> torch.Tensor:

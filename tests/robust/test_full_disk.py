@@ -66,6 +66,7 @@ def test_refused_at_any_moment(stage: str, avterm: Warm, tmp_path: Path) -> None
     most = whole["moments"]
     faults = [{"at": int(n), "errno": errno.ENOSPC if i % 2 else errno.EROFS, "lasting": True}
               for i, n in enumerate([1, *random.integers(1, most + 1, FAULTS - 1)])]  # fmt: skip
+    refused = 0
     for fault in [*faults, {"fsize": 2500}, {"fsize": 100}]:
         shutil.rmtree(folder)
         shutil.copytree(tmp_path / "start", folder)
@@ -73,11 +74,13 @@ def test_refused_at_any_moment(stage: str, avterm: Warm, tmp_path: Path) -> None
         if failed["code"] == 0:  # the fault came too late, or no file was as large
             assert not differing(expected, contents(run)), fault
             continue
+        refused += 1
         one_line(failed)
         whole_or_absent(run)
         again = avterm(run, *commands[stage])
         assert again["code"] == 0, (fault, failed["stderr"], again["stderr"])
         assert not differing(expected, contents(run)), (fault, failed)
+    assert refused >= 2, "hardly a fault came in time"
 
 
 def test_a_disk_that_is_truly_full(avterm: Warm, small_disk: Path) -> None:

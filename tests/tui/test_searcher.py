@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 import threading
 
@@ -105,3 +106,11 @@ def test_a_run_without_a_model_is_one_line(tmp_path):
     assert "\n" not in str(error.value)
     assert str(run.path) in str(error.value)
     search.close()
+
+
+def test_nothing_in_the_folder_of_the_caller_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("open('ran', 'w').close()\nraise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.run(SearchProcess(tmp_path, lambda: 7)._command, input="", capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert not (tmp_path / "ran").exists()

@@ -76,6 +76,7 @@ class TrainingConfig:
     frames: int = 1024
     temperature: float = 0.07
     spec_augment: bool = False
+    cells: float = 1.0  # share of each picture's cells that a minibatch sees, drawn anew for each; 1: all
     average: float = 0.0  # decay of the running mean of the weights; 0: none
     precision: str = "auto"  # auto | float32 | bf16
     impostors: str = "global"  # under torchrun: from the whole minibatch | local: from each process's share of it

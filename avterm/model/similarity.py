@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_AT_ONCE = 1 << 21  # inner products that are held at a time on a processor: 8 MB
 SIMILARITIES = ("mean", "misa", "sima", "sisa", "both")
 
 
@@ -36,11 +37,7 @@ class _Best(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, sets: Tensor, true: Tensor | None) -> Tensor:
-        count, size, depth = sets.shape
-        maps = (rows @ sets.reshape(-1, depth).T).view(-1, count, size)
-        if true is not None:
-            maps.masked_fill_(~true, float("-inf"))
-        best, place = maps.max(-1)
+        best, place = _in_cache(rows, sets, true) if _cached(rows) else _largest(rows @ _columns(sets), sets, true)
         ctx.save_for_backward(rows, sets, place)
         return best
 
@@ -57,6 +54,38 @@ class _Best(torch.autograd.Function):
         to_rows = chosen @ sets.reshape(-1, depth).float()
         to_sets = chosen.t().to_sparse_csr() @ rows.float()
         return to_rows.to(rows.dtype), to_sets.view(count, size, depth).to(sets.dtype), None
+
+
+def _columns(sets: Tensor) -> Tensor:
+    """(C, N, D) → (D, C · N)."""
+    return sets.reshape(-1, sets.shape[-1]).T
+
+
+def _largest(products: Tensor, sets: Tensor, true: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(F, C · N) inner products → (F, C) the largest in each set and its place there."""
+    maps = products.view(-1, *sets.shape[:2])
+    if true is not None:
+        maps.masked_fill_(~true, float("-inf"))
+    return maps.max(-1)  # type: ignore[return-value]
+
+
+def _cached(rows: Tensor) -> bool:
+    """Whether blocks pay: on a processor, and where nothing is cast on the way (`out=` is not)."""
+    return rows.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+
+
+def _in_cache(rows: Tensor, sets: Tensor, true: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The same by blocks of rows whose products stay in the cache, and in memory that is used again and again."""
+    columns, count = _columns(sets), len(sets)
+    at_once = max(_AT_ONCE // max(columns.shape[1], 1), 1)
+    best = rows.new_empty(len(rows), count)
+    place = torch.empty(len(rows), count, dtype=torch.long)
+    buffer = rows.new_empty(min(at_once, len(rows)), columns.shape[1])
+    for start in range(0, len(rows), at_once):
+        part = rows[start : start + at_once]
+        products = torch.mm(part, columns, out=buffer[: len(part)])
+        best[start : start + at_once], place[start : start + at_once] = _largest(products, sets, true)
+    return best, place
 
 
 def best_match(rows: Tensor, sets: Tensor, true: Tensor | None = None) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from avterm.corpus.manifest import Corpus, Pair
-from avterm.errors import BadInput
+from avterm.errors import BadInput, ConfigError
 from avterm.store.features import FeatureStore
 from avterm.training.world import ALONE, World
 
@@ -48,8 +48,18 @@ class Batch:
 class PairData:
     """The pairs of some splits whose features are there, in memory if they fit, else read when asked for."""
 
-    def __init__(self, corpus: Corpus, store: FeatureStore, splits: Sequence[str], memory: int = MEMORY_LIMIT) -> None:
-        """BadInput where not one pair of these splits has features."""
+    def __init__(
+        self,
+        corpus: Corpus,
+        store: FeatureStore,
+        splits: Sequence[str],
+        memory: int = MEMORY_LIMIT,
+        by_length: bool = False,
+    ) -> None:
+        """BadInput where not one pair of these splits has features.
+
+        by_length: in ascending order of their captions' lengths, so that batches in order hold little padding.
+        """
         self.pairs: list[Pair] = [p for p in corpus.split(*splits) if p.id in store.row and p.image in store.image_row]
         if not self.pairs:
             raise BadInput(
@@ -57,6 +67,9 @@ class PairData:
             )
         self.store = store
         rows = np.array([store.row[p.id] for p in self.pairs], np.int64)
+        if by_length:
+            order = np.argsort(np.diff(store.offsets)[rows], kind="stable")
+            self.pairs, rows = [self.pairs[i] for i in order], rows[order]
         self.start, self.stop = store.offsets[rows], store.offsets[rows + 1]
         self.image = np.array([store.image_row[p.image] for p in self.pairs], np.int64)
         self.distinct, self.place = np.unique(self.image, return_inverse=True)
@@ -82,14 +95,23 @@ class PairData:
             return self._mels[index]
         return self.store.mels[int(self.start[index]) : int(self.stop[index])]
 
-    def features(self, places: np.ndarray) -> np.ndarray:
-        """float16 (n, …): backbone output of these of the distinct pictures."""
-        if self._features is not None:
-            return self._features[places]
-        return self.store.backbone[self.distinct[places]]
+    def features(self, places: np.ndarray, cells: np.ndarray | None = None) -> np.ndarray:
+        """float16 (n, …): backbone output of these of the distinct pictures.
 
-    def batch(self, indices: np.ndarray, frames: int, world: World = ALONE) -> Batch:
-        """The pairs at these indices, captions cut to `frames`; of several processes, each reads its share."""
+        cells: of maps, only those at these places of the flattened grid, as (n, cells, 1, channels).
+        """
+        if self._features is None:
+            maps = self.store.backbone[self.distinct[places]]
+            return maps if cells is None else _flat(maps)[:, cells, None]
+        if cells is None:
+            return self._features[places]
+        return _flat(self._features)[places[:, None], cells, None]
+
+    def batch(self, indices: np.ndarray, frames: int, world: World = ALONE, cells: np.ndarray | None = None) -> Batch:
+        """The pairs at these indices, captions cut to `frames`; of several processes, each reads its share.
+
+        cells: which cells of the pictures' grids to read, the same for all of them; None: all.
+        """
         mine = world.part(indices)
         mels = [self.mel(int(i))[:frames] for i in mine]
         lengths = np.array([len(m) for m in mels], np.int64)
@@ -97,7 +119,7 @@ class PairData:
         padded = np.zeros((len(mels), longest, self.store.mels.shape[1]), np.float32)
         for row, mel in zip(padded, mels, strict=True):
             row[: len(mel)] = mel
-        features = self.features(self.place[mine])
+        features = self.features(self.place[mine], cells)
         tensors = (torch.from_numpy(padded), torch.from_numpy(lengths), torch.from_numpy(features).float())
         return Batch(*tensors, torch.from_numpy(self.image[indices]))
 
@@ -121,21 +143,46 @@ def epoch_order(lengths: np.ndarray, batch: int, seed: int, epoch: int, pool: in
     return [batches[i] for i in random.permutation(full)] if pool > 1 else batches
 
 
-def prefetched(
-    data: PairData, batches: Sequence[np.ndarray], frames: int, pin: bool, world: World = ALONE, depth: int = 3
-) -> Iterator[Batch]:
-    """This process's share of the batches in order, read ahead by a thread: computing never waits for the disk."""
+def drawn_cells(grid: Sequence[int], share: float, seed: int) -> np.ndarray | None:
+    """Places of this share of the cells of a (height, width) grid, at least one, ascending; None: all of them.
 
-    def make(indices: np.ndarray) -> Batch:
-        made = data.batch(indices, frames, world)
+    ConfigError unless 0 < share <= 1. An object covers several cells, and cells beside one another are much alike: a
+    quarter of them shows a minibatch about as much as all, at a quarter of the work, and other ones each time keep
+    training from learning by heart.
+    """
+    if not 0 < share <= 1:
+        raise ConfigError(f"training.cells: expected a share above 0, at most 1, found {share}")
+    count = int(np.prod(grid))
+    if share == 1 or count <= 1:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(count, max(1, round(share * count)), replace=False))
+
+
+def prefetched(
+    data: PairData,
+    batches: Sequence[np.ndarray],
+    frames: int,
+    pin: bool,
+    world: World = ALONE,
+    cells: Sequence[np.ndarray | None] | None = None,
+    depth: int = 3,
+) -> Iterator[Batch]:
+    """This process's share of the batches in order, read ahead by a thread: computing never waits for the disk.
+
+    cells: which cells of the pictures each batch reads.
+    """
+
+    def make(indices: np.ndarray, cells: np.ndarray | None) -> Batch:
+        made = data.batch(indices, frames, world, cells)
         return made.pinned() if pin else made
 
+    todo = list(zip(batches, cells or [None] * len(batches), strict=True))
     with ThreadPoolExecutor(1) as reader:
-        pending = [reader.submit(make, indices) for indices in batches[:depth]]
-        for i in range(len(batches)):
+        pending = [reader.submit(make, *some) for some in todo[:depth]]
+        for i in range(len(todo)):
             current = pending.pop(0).result()
-            if i + depth < len(batches):
-                pending.append(reader.submit(make, batches[i + depth]))
+            if i + depth < len(todo):
+                pending.append(reader.submit(make, *todo[i + depth]))
             yield current
 
 
@@ -158,6 +205,11 @@ def image_statistics(data: PairData, world: World = ALONE, sample: int = 2000) -
         flat = values.reshape(-1, values.shape[-1])
         moments.add(flat.sum(0, dtype=np.float64), np.square(flat).sum(0, dtype=np.float64), len(flat))
     return moments.over(world)
+
+
+def _flat(maps: np.ndarray) -> np.ndarray:
+    """(n, h, w, channels) → (n, h · w, channels), nothing copied."""
+    return maps.reshape(len(maps), -1, maps.shape[-1])
 
 
 class _Moments:

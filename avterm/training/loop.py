@@ -31,6 +31,7 @@ from avterm.training.data import (
     MEMORY_LIMIT,
     Batch,
     PairData,
+    drawn_cells,
     epoch_order,
     image_statistics,
     mel_statistics,
@@ -99,6 +100,15 @@ class Trainer:
         per_pair = loss.detach()
         return per_pair / len(images) if self.config.loss == "impostor" else per_pair
 
+    def seed(self, step: int) -> int:
+        """Of all that is drawn in a step of the current epoch."""
+        return ((self.config.seed * 1_000_003 + self.place.epoch) * 1_000_003 + step) % (1 << 62)
+
+    def cells(self, step: int) -> np.ndarray | None:
+        """The cells of the pictures that a step of the current epoch sees; None: all."""
+        grid = self.train.store.backbone.shape[1:-1]
+        return drawn_cells(grid, self.config.cells, self.seed(step)) if len(grid) else None
+
     def share_of_loss(self, pairs: int) -> float:
         """What this process's loss counts for in the mean that the gradients of all processes end in.
 
@@ -136,19 +146,20 @@ class Trainer:
         config, place = self.config, self.place
         order = epoch_order(self.train.lengths, config.batch, config.seed, place.epoch, config.pool_batches)
         todo, pin = order[place.step :], self.device.type == "cuda"
+        cells = [self.cells(place.step + i) for i in range(len(todo))]
         saved, stop = time.monotonic(), self.world.any(should_stop())
-        for batch in prefetched(self.train, todo, config.frames, pin, self.world):
+        for batch in prefetched(self.train, todo, config.frames, pin, self.world, cells):
             if stop:
                 self.save_state()
                 return False
             self.model.train()
-            seed = (self.config.seed * 1_000_003 + self.place.epoch) * 1_000_003 + self.place.step
-            generator = torch.Generator().manual_seed(seed % (1 << 62))
+            seed = self.seed(self.place.step)
+            generator = torch.Generator().manual_seed(seed)
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(self.config, self.optimiser_steps, self.steps_per_epoch)
             with torch.random.fork_rng(devices=[], enabled=self.config_whole.model.dropout > 0):
                 if self.config_whole.model.dropout > 0:
-                    torch.manual_seed(seed % (1 << 62))
+                    torch.manual_seed(seed)
                 computed = self.one_step(batch, generator)
             stop = self.world.any(should_stop())  # processes agree while a GPU still computes
             loss = self.loss_of_all(computed, len(batch.lengths))
@@ -251,7 +262,7 @@ def train(
     memory = MEMORY_LIMIT // world.local_size
     pairs = PairData(run.corpus, run.features, ["train"], memory)
     has_val = any(p.id in run.features.row for p in run.corpus.split("val"))
-    val = PairData(run.corpus, run.features, ["val"], memory) if has_val else None
+    val = PairData(run.corpus, run.features, ["val"], memory, by_length=True) if has_val else None
     trainer = Trainer(run, pairs, val, choose_device(device, world), world)
     if trainer.resume():
         progress.note(f"going on after epoch {trainer.place.epoch}, step {trainer.place.step}")
@@ -304,6 +315,8 @@ def training_fingerprint(run: Run) -> str:
     training = asdict(config.training)
     if training["impostors"] == "global":
         del training["impostors"]  # as before there was a choice: runs of then go on
+    if training["cells"] == 1:
+        del training["cells"]
     return fingerprint(
         "train", asdict(config.speech), asdict(config.vision), asdict(config.model), training,
         run.corpus.fingerprint,

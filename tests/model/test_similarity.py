@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from avterm.model import similarity
 from avterm.model.similarity import matchmap_scores
 
 
@@ -18,8 +19,10 @@ def naive(speech: Tensor, lengths: list[int], cells: Tensor, kind: str) -> Tenso
     return torch.stack(rows)
 
 
+@pytest.mark.parametrize("at_once", [1, 60, 1 << 21])
 @pytest.mark.parametrize("kind", ["misa", "sima", "sisa", "both"])
-def test_scores_and_gradients(kind: str) -> None:
+def test_scores_and_gradients(kind: str, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similarity, "_AT_ONCE", at_once)  # a row, a few rows, and all of them at a time
     torch.manual_seed(0)
     lengths = [7, 3, 1]
     mask = torch.arange(7)[None] < torch.tensor(lengths)[:, None]

@@ -98,10 +98,10 @@ def test_two_processes_give_the_weights_of_one(two: Path, tmp_path: Path, recipe
     summary = train(alone, Silent(), "cpu")
     together = Run.open(two / recipe / "run")
     tolerance = 1e-4
-    if recipe == "bf16":  # what is rounded to 8 bits may not differ more than the rounding itself makes it differ
+    if recipe == "bf16":  # two roundings to 8 bits may each be as far off as the one that can be measured
         exact = small_run(tmp_path / "exact", preset, precision="float32")
         train(exact, Silent(), "cpu")
-        tolerance = largest_gap(exact, alone, "last")
+        tolerance = 2 * largest_gap(exact, alone, "last")
         assert tolerance < 0.2
     for name in ("last", "best"):
         assert largest_gap(alone, together, name) < tolerance

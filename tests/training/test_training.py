@@ -11,13 +11,14 @@ import torch
 
 from avterm.config import Config, TrainingConfig, VisionConfig, resolve
 from avterm.corpus.manifest import Corpus, Pair
-from avterm.errors import StoreError
+from avterm.errors import ConfigError, StoreError
 from avterm.model.checkpoint import load_model, load_tensors
 from avterm.progress import Silent
+from avterm.retrieval.recall import recall
 from avterm.retrieval.stage import retrieve
 from avterm.store.features import IMAGES, SPEECH, shard_path, write_features
 from avterm.store.run import Run
-from avterm.training.data import PairData, epoch_order, mel_statistics
+from avterm.training.data import MEMORY_LIMIT, PairData, drawn_cells, epoch_order, mel_statistics
 from avterm.training.loop import Trainer, train
 from avterm.training.schedule import learning_rate
 
@@ -161,6 +162,41 @@ def test_mel_statistics_are_over_all_frames(tmp_path: Path) -> None:
     np.testing.assert_allclose(deviation, every.std(0), rtol=1e-6)
     unread = PairData(run.corpus, run.features, ["train"], memory=0)
     np.testing.assert_array_equal(unread.batch(np.array([3, 1]), 1000).mel, data.batch(np.array([3, 1]), 1000).mel)
+
+
+def test_the_order_of_captions_changes_no_recall(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    train(run, Silent(), "cpu")
+    model = load_model(run.path / "checkpoints" / "best.safetensors", torch.device("cpu"))
+    as_listed = PairData(run.corpus, run.features, ["val"])
+    sorted_pairs = PairData(run.corpus, run.features, ["val"], by_length=True)
+    assert sorted_pairs.lengths.tolist() == sorted(as_listed.lengths.tolist())
+    assert {p.id for p in sorted_pairs.pairs} == {p.id for p in as_listed.pairs}
+    for i, pair in enumerate(sorted_pairs.pairs):
+        np.testing.assert_array_equal(sorted_pairs.mel(i), run.features.mel(pair.id))
+        assert run.features.image_row[pair.image] == sorted_pairs.image[i]
+    assert recall(model, sorted_pairs, chunk=3) == recall(model, as_listed, chunk=3)
+
+
+def test_a_batch_reads_the_drawn_cells_of_its_pictures(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    grid = run.features.backbone.shape[1:-1]
+    cells, indices = drawn_cells(grid, 0.3, seed=7), np.array([5, 0, 5])
+    assert cells is not None
+    assert len(set(cells.tolist())) == round(0.3 * np.prod(grid))
+    for memory in (MEMORY_LIMIT, 0):
+        data = PairData(run.corpus, run.features, ["train"], memory)
+        whole = data.batch(indices, 1000).features
+        some = data.batch(indices, 1000, cells=cells).features
+        np.testing.assert_array_equal(some.flatten(1, 2), whole.flatten(1, 2)[:, cells])
+    assert drawn_cells(grid, 1.0, seed=7) is None
+    single = drawn_cells(grid, 1e-9, seed=7)
+    assert single is not None
+    assert len(single) == 1
+    assert not np.array_equal(cells, drawn_cells(grid, 0.3, seed=8))
+    for share in (0.0, -1.0, 1.5, float("nan")):
+        with pytest.raises(ConfigError, match=r"training\.cells"):
+            drawn_cells(grid, share, seed=1)
 
 
 def test_learning_rate_of_the_paper_and_cosine() -> None:

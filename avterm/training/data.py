@@ -146,9 +146,8 @@ def epoch_order(lengths: np.ndarray, batch: int, seed: int, epoch: int, pool: in
 def drawn_cells(grid: Sequence[int], share: float, seed: int) -> np.ndarray | None:
     """Places of this share of the cells of a (height, width) grid, at least one, ascending; None: all of them.
 
-    ConfigError unless 0 < share <= 1. An object covers several cells, and cells beside one another are much alike: a
-    quarter of them shows a minibatch about as much as all, at a quarter of the work, and other ones each time keep
-    training from learning by heart.
+    ConfigError unless 0 < share <= 1. Where objects cover several cells, which are then much alike, a part of them
+    shows a minibatch about as much as all, with less to project and to match (docs/model.md).
     """
     if not 0 < share <= 1:
         raise ConfigError(f"training.cells: expected a share above 0, at most 1, found {share}")

@@ -35,7 +35,7 @@ from tests.training.test_training import small_run, weights
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
-    "modern": ("modern", {"average": 0.9, "spec_augment": True}),  # with dropout and batch normalisation
+    "modern": ("modern", {"average": 0.9, "spec_augment": True, "cells": 0.5}),  # with dropout and batch normalisation
     "odd": ("modern", {"batch": 5}),
     "paper": ("paper", {"learning_rate": 1e-3}),
     "bf16": ("modern", {"precision": "bf16"}),
@@ -98,10 +98,10 @@ def test_two_processes_give_the_weights_of_one(two: Path, tmp_path: Path, recipe
     summary = train(alone, Silent(), "cpu")
     together = Run.open(two / recipe / "run")
     tolerance = 1e-4
-    if recipe == "bf16":  # two roundings to 8 bits may each be as far off as the one that can be measured
+    if recipe == "bf16":  # what is rounded to 8 bits may not differ more than the rounding itself makes it differ
         exact = small_run(tmp_path / "exact", preset, precision="float32")
         train(exact, Silent(), "cpu")
-        tolerance = 2 * largest_gap(exact, alone, "last")
+        tolerance = largest_gap(exact, alone, "last")
         assert tolerance < 0.2
     for name in ("last", "best"):
         assert largest_gap(alone, together, name) < tolerance

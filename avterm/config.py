@@ -103,6 +103,7 @@ class GroundingConfig:
     borders: str = "grid"  # grid: the paper's | adaptive: where the score rises and falls
     pairs_per_shard: int = 1000
     dtype: str = "float16"  # of the stored embeddings
+    sound: bool = False  # also keep how each segment sounds, for clustering.sound
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class ClusteringConfig:
     k: int = 500
     k_image: int = 0  # 0: as many as k
     method: str = "kmeans"  # kmeans | spherical
+    sound: bool = False  # segments by how they sound, not by what they mean; needs grounding.sound
+    noise: float = 0.0  # share of the segments, those farthest from their centroids, that goes to the last cluster
     iterations: int = 50
     tolerance: float = 1e-4
     restarts: int = 1

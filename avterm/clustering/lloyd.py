@@ -123,24 +123,30 @@ class Lloyd:
         self._drift = None
         return inertia, moved
 
-    def descend(self, iterations: int, tolerance: float, on_step: Callable[[float], None]) -> int:
+    def descend(self, iterations: int, tolerance: float, on_step: Callable[[float], None], trimmed: int = 0) -> int:
         """Steps, each followed by moving the centroids, until the inertia falls by less than `tolerance` of itself.
 
-        Empty clusters take the rows farthest from their centroids. Returns how many steps were made; rows are then
-        where the centroids were before the last move.
+        Empty clusters take the rows farthest from their centroids. `trimmed`: so many rows, those farthest from their
+        centroids at each step, count neither in the inertia nor in the means. Returns how many steps were made; rows
+        are then where the centroids were before the last move.
         """
         before, made = np.inf, 0
         while made < iterations:
             made += 1
             inertia, moved = self.step()
+            sums, sizes, far = self.sums, self.sizes, self.farthest(trimmed)
+            if trimmed:
+                inertia -= float(self.gap[far].sum(dtype=np.float64))
+                far_sums, far_sizes = self.sums_of(far)
+                sums, sizes = sums - far_sums, sizes - far_sizes
             on_step(inertia)
-            empty = np.flatnonzero(self.sizes == 0)
-            means = (self.sums / np.maximum(self.sizes, 1)[:, None]).astype(np.float32)
-            means[empty] = self.source.pick(self.farthest(len(empty)))
+            empty = np.flatnonzero(sizes == 0)
+            means = (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
+            means[empty] = self.source.pick(self.farthest(trimmed + len(empty))[trimmed:])
             if self.source.unit:
                 means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
             self.follow(means)
-            if not moved or (not len(empty) and before - inertia <= tolerance * max(inertia, 1e-30)):
+            if not (moved or trimmed) or (not len(empty) and before - inertia <= tolerance * max(inertia, 1e-30)):
                 break
             before = inertia
         return made
@@ -154,6 +160,18 @@ class Lloyd:
     def farthest(self, many: int) -> np.ndarray:
         """int64: the rows farthest from their centroids, farthest first (ties: the lower)."""
         return np.lexsort((np.arange(len(self.gap)), -self.gap))[:many]
+
+    def sums_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """float64 (k, D) and int64 (k,): sums and sizes of these rows alone, by their clusters."""
+        sums, sizes = np.zeros(self.sums.shape, np.float64), np.zeros(len(self.sizes), np.int64)
+        chosen = np.zeros(self.source.count, bool)
+        chosen[rows] = True
+        for first, block in ahead(self.source.load, self.source.firsts):
+            here = np.flatnonzero(chosen[first : first + len(block.values)])
+            label = self.label[first + here]
+            lloyd.move(sums, sizes, block.values.numpy()[here], np.full(len(here), -1, np.int32), label)
+            self.source.done(block)
+        return sums, sizes
 
     def _plan(self) -> _Plan:
         # (x - m)·(c - m) = x·(c - m) - m·(c - m): the second part is one number a centroid, and goes into `half`.

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from avterm_kernels.lloyd import move
 
 from avterm.clustering.affinity import affinity
 from avterm.clustering.kmeans import KMeans, kmeans
 from avterm.clustering.parts import Stored
+from avterm.clustering.source import Source
 from avterm.config import ClusteringConfig, fingerprint
+from avterm.engine.ahead import ahead
 from avterm.engine.mapping import HERE, Engine
 from avterm.errors import ConfigError, StoreError
 from avterm.progress import Progress
 from avterm.store.clusters import Clusters, clusters_path, write_clusters
-from avterm.store.groundings import MODALITIES
+from avterm.store.groundings import MODALITIES, SOUND
 from avterm.store.run import Run
 
 
@@ -31,6 +34,7 @@ class ClusterSummary:
     image_inertia: float
     seconds: float
     already: bool
+    noise: float = 0.0  # share of the segments in the last speech cluster, which is no word
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON and for the run's stages; without what differs from run to run."""
@@ -57,15 +61,24 @@ def cluster(
         if there.fingerprint == key:
             run.save()
             run.finish("cluster", key, there.info)
-            values = {k: there.info[k] for k in ("k", "k_image", "groundings", "speech_inertia", "image_inertia")}
+            values = {f.name: there.info[f.name] for f in fields(ClusterSummary) if f.name in there.info}
             return ClusterSummary(**values, seconds=0.0, already=True)
         raise StoreError(f"{path}: clustered from other groundings or with other settings; --redo replaces it")
+    if not 0 <= config.noise < 1:
+        raise ConfigError(f"clustering.noise: expected a share from 0 to below 1, found {config.noise}")
     sizes = {"speech": config.k, "image": config.k_image or config.k}
     rows = {m: Stored(store.folder, m, store.digest) for m in MODALITIES}
-    found = {m: _best(rows[m], sizes[m], config, progress, engine) for m in MODALITIES}
+    heard = replace(rows["speech"], modality=SOUND) if config.sound else rows["speech"]
+    found = {
+        "speech": _best(heard, sizes["speech"], config, progress, engine, config.noise),
+        "image": _best(rows["image"], sizes["image"], config, progress, engine),
+    }
     arrays: dict[str, np.ndarray] = {}
     for name, result in found.items():
         arrays |= {f"{name}/{key}": value for key, value in _describe(result, sizes[name]).items()}
+    if config.sound:
+        arrays["speech/sound"] = arrays["speech/centroid"]
+        arrays["speech/centroid"] = _means(rows["speech"], found["speech"].assignment, sizes["speech"])
     arrays["affinity"] = affinity(
         rows["image"],
         rows["speech"],
@@ -83,6 +96,7 @@ def cluster(
         found["image"].inertia,
         time.monotonic() - began,
         False,
+        config.noise,
     )
     run.save()
     write_clusters(path, key, arrays, summary.as_dict())
@@ -90,7 +104,9 @@ def cluster(
     return summary
 
 
-def _best(rows: Stored, k: int, config: ClusteringConfig, progress: Progress, engine: Engine) -> KMeans:
+def _best(
+    rows: Stored, k: int, config: ClusteringConfig, progress: Progress, engine: Engine, noise: float = 0.0
+) -> KMeans:
     """The restart with the lowest inertia."""
     results = []
     with progress.step(f"cluster {rows.modality}", config.iterations * config.restarts, "steps") as step:
@@ -105,9 +121,21 @@ def _best(rows: Stored, k: int, config: ClusteringConfig, progress: Progress, en
                     spherical=config.method == "spherical",
                     on_step=lambda inertia: step.advance(inertia=inertia),
                     engine=engine,
+                    noise=noise,
                 )
             )
     return min(results, key=lambda r: r.inertia)
+
+
+def _means(rows: Stored, assignment: np.ndarray, k: int) -> np.ndarray:
+    """float32 (k, D): mean of each cluster's rows; 0 where it has none."""
+    source = Source(rows.rows())
+    sums, sizes = np.zeros((k, source.depth), np.float64), np.zeros(k, np.int64)
+    for first, block in ahead(source.load, source.firsts):
+        label = assignment[first : first + len(block.values)]
+        move(sums, sizes, block.values.numpy(), np.full(len(label), -1, np.int32), label)
+        source.done(block)
+    return (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
 
 
 def _describe(result: KMeans, k: int) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from avterm.evaluation.bootstrap import Bootstrap
 from avterm.evaluation.discovery import COUNTS, TermDiscovery, letters, with_silence
 from avterm.evaluation.grouping import Grouping
 from avterm.evaluation.labels import (
+    NOISE,
     SILENCE,
     UNKNOWN,
     ClusterQuality,
@@ -110,7 +111,7 @@ class _Evaluation:
     ) -> None:
         self.run, self.clusters, self.truth, self.known = run, clusters, truth, known
         self.store, self.config = run.groundings, run.config.evaluation
-        self.assignment = clusters.speech.assignment
+        self.assignment, self.noise = clusters.speech.assignment, clusters.noise
         self.owner = self.store.pair_of(np.arange(len(self.store)))
         number = {name: i for i, name in enumerate(sorted({s for s in speakers if s}))}
         self.speaker = np.array([number.get(s or "", -1) for s in speakers], np.int64)[self.owner]
@@ -118,6 +119,9 @@ class _Evaluation:
     def value(self) -> dict[str, Any]:
         """Everything but what it was made from."""
         k, speech = len(self.clusters.speech), self.clusters.speech
+        words = speech.size > 0
+        if self.noise is not None:
+            words[self.noise] = False
         whole: dict[str, Any] = {"k": k, "pairs": self.store.pair_count, "groundings": len(self.store)}
         quality = None if self.truth is None else self._quality(self.truth)
         if self.truth is not None and quality is not None:
@@ -128,7 +132,7 @@ class _Evaluation:
             if quality is not None:
                 row |= _finite(overall(quality, speech.variance, limit))
             else:
-                below = (speech.size > 0) & (speech.variance < limit)
+                below = words & (speech.variance < limit)
                 row |= {"clusters": int(below.sum()), "points": int(speech.size[below].sum())}
                 row |= {"purity": None, "labels": None, "coverage": None}
             pruned.append(row)
@@ -137,30 +141,37 @@ class _Evaluation:
     def _captions(self) -> Iterable[Sequence[Any]]:
         return (self.known.words[id] for id in self.store.ids if id in self.known.words)
 
+    def _labels(self, truth: Truth) -> list[str]:
+        """Of the segments that are in a cluster; of those left over as noise, that they are unknown."""
+        return [
+            UNKNOWN if c == self.noise else label
+            for label, c in zip(truth.labels, self.assignment.tolist(), strict=True)
+        ]
+
     def _quality(self, truth: Truth) -> list[ClusterQuality]:
-        k = len(self.clusters.speech)
-        named = cluster_quality(truth.labels, self.assignment, k, {})
+        k, labels = len(self.clusters.speech), self._labels(truth)
+        named = cluster_quality(labels, self.assignment, k, {})
         instances = count_instances(self._captions(), {q.label for q in named})
-        return cluster_quality(truth.labels, self.assignment, k, instances)
+        return cluster_quality(labels, self.assignment, k, instances)
 
     def _measure(self, whole: dict[str, Any], truth: Truth, quality: Sequence[ClusterQuality]) -> None:
         """Add everything that labels tell to `whole`, with intervals by resampling pairs."""
+        labels = self._labels(truth)
         matches = np.array(
-            [
-                contains(label, quality[c].label)
-                for label, c in zip(truth.labels, self.assignment.tolist(), strict=True)
-            ],
+            [contains(label, quality[c].label) for label, c in zip(labels, self.assignment.tolist(), strict=True)],
             bool,
         )
-        told = np.array([label != UNKNOWN for label in truth.labels], bool)
-        silent = np.array([label == SILENCE for label in truth.labels], bool)
+        told = np.array([label != UNKNOWN for label in labels], bool)
+        silent = np.array([label == SILENCE for label in labels], bool)
         whole |= _finite(overall(quality, self.clusters.speech.variance))
-        whole["unlabelled"] = int((~told).sum()) or None
+        if self.noise is not None:
+            whole["noise"] = int(self.clusters.speech.size[self.noise])
+        whole["unlabelled"] = sum(label == UNKNOWN for label in truth.labels) or None
         whole["silence"] = float(silent[told].mean()) if told.any() else None
         variance, filled = self.clusters.speech.variance, np.array([q.size > 0 for q in quality], bool)
         purity = np.array([q.purity for q in quality])
         whole["variance_purity_correlation"] = rank_correlation(variance[filled], purity[filled])
-        labelled = [label for label in truth.labels if label != UNKNOWN]
+        labelled = [label for label in labels if label != UNKNOWN]
         whole["nmi"] = normalised_mutual_information(labelled, self.assignment[told])
         whole |= localisation(truth)
         sure = Bootstrap(self.store.pair_count, self.config.bootstrap, self.config.seed)
@@ -177,8 +188,8 @@ class _Evaluation:
         self._agreeing(sure, labelled, told, matches)
         speaker = np.where(told, self.speaker, -1)
         if len(np.unique(speaker[speaker >= 0])) > 1:
-            whole |= speaker_scores(truth.labels, self.assignment, speaker, quality, matches)
-            self._by_speaker(sure, truth.labels, speaker, quality, matches)
+            whole |= speaker_scores(labels, self.assignment, speaker, quality, matches)
+            self._by_speaker(sure, labels, speaker, quality, matches)
         whole |= {f"{name}_interval": interval for name, interval in sure.intervals().items()}
 
     def _agreeing(self, sure: Bootstrap, labelled: Sequence[str], told: np.ndarray, matches: np.ndarray) -> None:
@@ -235,7 +246,10 @@ class _Evaluation:
             rows = slice(int(offsets[index]), int(offsets[index + 1]))
             fragments = [(seconds_in(a), seconds_in(b)) for a, b in segments[rows].tolist()]
             added = terms.add(fragments, phones, words)
-            grouping.add(fragments, self.assignment[rows].tolist(), phones)
+            clustered = [
+                (f, c) for f, c in zip(fragments, self.assignment[rows].tolist(), strict=True) if c != self.noise
+            ]
+            grouping.add([f for f, _ in clustered], [c for _, c in clustered], phones)
             counts[index] = [getattr(added, name) for name in COUNTS]
         column = dict(zip(COUNTS, counts.T, strict=True))
         sure.ratio("boundary_precision", column["boundary_hits"], column["boundaries_found"])
@@ -266,7 +280,7 @@ class _Evaluation:
             }
             if quality is not None:
                 row |= {
-                    "label": quality[c].label,
+                    "label": NOISE if c == self.noise else quality[c].label,
                     "purity": _known(quality[c].purity),
                     "coverage": _known(quality[c].coverage),
                 }

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from avterm.config import GroundingConfig
 from avterm.corpus.manifest import Pair
@@ -18,7 +17,7 @@ from avterm.engine.together import together
 from avterm.errors import BadInput, ConfigError, Problem
 from avterm.grounding.borders import refine_borders
 from avterm.grounding.proposals import box_proposals, segment_proposals, silence_shares
-from avterm.grounding.roads import ExactRoad, Road, SharedRoad, Source
+from avterm.grounding.roads import ExactRoad, Road, SharedRoad, Source, Spoken
 from avterm.grounding.selection import Selection, score_segments, select_best
 from avterm.model.checkpoint import load_model
 from avterm.model.pair import PairModel
@@ -40,6 +39,7 @@ class Grounded:
     found: PairGroundings
     speech: np.ndarray  # float32 (rows, D)
     image: np.ndarray  # float32 (rows, D)
+    sound: np.ndarray | None  # float32 (rows, C) how each segment sounds, where that was asked for
     segments: np.ndarray  # int64 (S, 2) all proposals
     best: np.ndarray  # float32 (S,) each proposal's score with its best box
 
@@ -161,17 +161,17 @@ class Grounder:
         source = Source(self.store.mel(pair.id).astype(np.float32), map, picture)
         return _Proposed(pair, source, self.store.active(pair.id), (width, height), segments, boxes)
 
-    def _select(self, proposed: _Proposed, frames: Tensor) -> Grounded:
+    def _select(self, proposed: _Proposed, spoken: Spoken) -> Grounded:
         config, segments = self.config, proposed.segments
         fractions = proposed.boxes / config.grid
-        speech = self.road.segments(frames, segments)  # (S, D)
+        speech = self.road.segments(spoken, segments)  # (S, D)
         image = self.road.boxes(proposed.source, fractions)  # (N, D)
         box, best = score_segments(speech, image)
         chosen = select_best(box, best, segments, silence_shares(proposed.active, segments), config)
         kept, kept_speech, kept_image = segments[chosen.segment], speech[chosen.segment], image[chosen.box]
         if config.borders == "adaptive" and len(kept):
-            kept = refine_borders(frames, self.model.stride, proposed.active, kept, kept_image)
-            kept_speech = self.road.segments(frames, kept)
+            kept = refine_borders(spoken.output, self.model.stride, proposed.active, kept, kept_image)
+            kept_speech = self.road.segments(spoken, kept)
             score = (kept_speech * kept_image).sum(1).cpu().numpy()
             order = np.argsort(-score, kind="stable")
             chosen = Selection(chosen.segment[order], chosen.box[order], score[order])
@@ -186,4 +186,5 @@ class Grounder:
             score=chosen.score.astype(np.float32),
             silence=silence_shares(proposed.active, kept),
         )
-        return Grounded(found, kept_speech.cpu().numpy(), kept_image.cpu().numpy(), segments, best)
+        sound = self.road.sounds(spoken, kept).cpu().numpy() if config.sound else None
+        return Grounded(found, kept_speech.cpu().numpy(), kept_image.cpu().numpy(), sound, segments, best)

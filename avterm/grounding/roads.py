@@ -39,14 +39,28 @@ class Source:
     picture: np.ndarray | None
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """What a caption's segments are embedded from: output frames, and what goes into the layer that makes them.
+
+    output: (T', D). sound: (T', C). On the exact road both are the spectrogram, (frames, mels).
+    """
+
+    output: Tensor
+    sound: Tensor
+
+
 class Road(Protocol):
     """Embeddings of the proposals of one pair, on the model's device."""
 
-    def frames(self, mels: Sequence[np.ndarray]) -> list[Tensor]:
+    def frames(self, mels: Sequence[np.ndarray]) -> list[Spoken]:
         """float32 (frames, mels) of some captions → what each one's segments are embedded from."""
 
-    def segments(self, frames: Tensor, segments: np.ndarray) -> Tensor:
+    def segments(self, spoken: Spoken, segments: np.ndarray) -> Tensor:
         """What `frames` gave for a caption, int64 (S, 2) in mel frames → (S, D)."""
+
+    def sounds(self, spoken: Spoken, segments: np.ndarray) -> Tensor:
+        """The same → (S, C): how each segment sounds, the mean of what goes into the last layer."""
 
     def boxes(self, source: Source, boxes: np.ndarray) -> Tensor:
         """float (N, 4) fractions of the picture → (N, D)."""
@@ -63,12 +77,22 @@ class ExactRoad:
         self.model, self.pixels, self._at_once = model, pixels, backbone.at_once
         self._features = backbone.map if cells else backbone.vector
 
-    def frames(self, mels: Sequence[np.ndarray]) -> list[Tensor]:
+    def frames(self, mels: Sequence[np.ndarray]) -> list[Spoken]:
         """The spectrograms themselves."""
-        return [torch.from_numpy(mel).to(self.model.mel_mean.device) for mel in mels]
+        there = [torch.from_numpy(mel).to(self.model.mel_mean.device) for mel in mels]
+        return [Spoken(mel, mel) for mel in there]
 
-    def segments(self, frames: Tensor, segments: np.ndarray) -> Tensor:
+    def segments(self, spoken: Spoken, segments: np.ndarray) -> Tensor:
         """Segments of one length go through the speech branch as one batch, some at a time."""
+        return self._alone(spoken.output, segments, self.model.embed_speech, self.model.config.embedding)
+
+    def sounds(self, spoken: Spoken, segments: np.ndarray) -> Tensor:
+        """The same."""
+        return self._alone(spoken.sound, segments, self.model.embed_sound, self.model.speech.sound)
+
+    def _alone(
+        self, frames: Tensor, segments: np.ndarray, through: Callable[[Tensor, Tensor], Tensor], depth: int
+    ) -> Tensor:
         lengths, most = segments[:, 1] - segments[:, 0], SEGMENTS_AT_ONCE.get(frames.device.type, 32)
         batches = []
         for length in np.unique(lengths):
@@ -78,9 +102,9 @@ class ExactRoad:
         def embed(rows: np.ndarray) -> Tensor:
             cut = torch.stack([frames[a:b] for a, b in segments[rows].tolist()])
             true = torch.full((len(rows),), cut.shape[1], device=cut.device)
-            return self.model.embed_speech(cut, true)
+            return through(cut, true)
 
-        out = torch.empty(len(segments), self.model.config.embedding, device=frames.device)
+        out = torch.empty(len(segments), depth, device=frames.device)
         for rows, embedded in _each(embed, batches, frames.device):
             out[torch.from_numpy(rows).to(out.device)] = embedded
         return out
@@ -114,19 +138,30 @@ class SharedRoad:
         """`backbone` may be None where every source carries its map and `linear` holds."""
         self.model, self.backbone, self.pixels, self.linear = model, backbone, pixels, linear
 
-    def frames(self, mels: Sequence[np.ndarray]) -> list[Tensor]:
-        """(T', D) output frames of each caption, from one batch; padding changes nothing."""
+    def frames(self, mels: Sequence[np.ndarray]) -> list[Spoken]:
+        """The frames of each caption, from one batch; padding changes nothing."""
         device = self.model.mel_mean.device
         lengths = torch.tensor([len(mel) for mel in mels], device=device)
         batch = pad_sequence([torch.from_numpy(mel) for mel in mels], batch_first=True).to(device)
-        output = self.model.speech_frames(batch, lengths)
+        output, sound = self.model.hear(batch, lengths)
         true = [-(-len(mel) // self.model.stride) for mel in mels]
-        return [frames[:count].float() for frames, count in zip(output, true, strict=True)]
+        return [
+            Spoken(out[:count].float(), heard[:count].float())
+            for out, heard, count in zip(output, sound, true, strict=True)
+        ]
 
-    def segments(self, frames: Tensor, segments: np.ndarray) -> Tensor:
-        """(T', D) output frames, int64 (S, 2) in mel frames → (S, D).
+    def segments(self, spoken: Spoken, segments: np.ndarray) -> Tensor:
+        """Means of the output frames."""
+        return self.model.finish_speech(self._means(spoken.output, segments))
 
-        Means between fractional ends, from prefix sums read once at every distinct end.
+    def sounds(self, spoken: Spoken, segments: np.ndarray) -> Tensor:
+        """Means of the sound frames."""
+        return self._means(spoken.sound, segments)
+
+    def _means(self, frames: Tensor, segments: np.ndarray) -> Tensor:
+        """(T', D), int64 (S, 2) in mel frames → (S, D).
+
+        Between fractional ends, from prefix sums read once at every distinct end.
         """
         ends, place = np.unique(segments, return_inverse=True)
         first, last = torch.from_numpy(place.reshape(-1, 2).T.copy()).to(frames.device)
@@ -136,7 +171,7 @@ class SharedRoad:
         low = points.floor().long().clamp(max=len(sums) - 2)
         read = torch.lerp(sums[low], sums[low + 1], (points - low).clamp(0, 1).float()[:, None])  # (ends, D)
         length = (points[last] - points[first]).float()[:, None]
-        return self.model.finish_speech((read[last] - read[first]) / length)
+        return (read[last] - read[first]) / length
 
     def boxes(self, source: Source, boxes: np.ndarray) -> Tensor:
         """From the stored map where there is one, else from the picture."""

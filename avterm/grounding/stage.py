@@ -201,8 +201,7 @@ def _ground_block(job: _Job, block: _Block, report: Report) -> None:
         _grounders.clear()
         _grounders[job] = grounder
     results = _in_order(grounder, block.pairs, report)
-    depth = grounder.model.config.embedding
-    _write_block(shard_path(job.groundings, block.number), job.key, results, depth, job.config.grounding.dtype)
+    _write_block(shard_path(job.groundings, block.number), job.key, results, grounder)
 
 
 def _in_order(grounder: Grounder, pairs: Sequence[Pair], report: Report) -> list[Grounded | Problem]:
@@ -241,7 +240,8 @@ def _summary(paths: Sequence[Path], made: int, seconds: float) -> GroundSummary:
     return GroundSummary(pairs, rows, made, len(paths) - made, seconds, lost)
 
 
-def _write_block(path: Path, key: str, results: list[Grounded | Problem], depth: int, dtype: str) -> None:
+def _write_block(path: Path, key: str, results: list[Grounded | Problem], grounder: Grounder) -> None:
+    depth, dtype = grounder.model.config.embedding, grounder.config.dtype
     good = [r for r in results if isinstance(r, Grounded)]
     found = [g.found for g in good]
     arrays: dict[str, np.ndarray | list[str]] = {
@@ -256,6 +256,9 @@ def _write_block(path: Path, key: str, results: list[Grounded | Problem], depth:
         "speech_embedding": _embeddings([g.speech for g in good], depth, dtype),
         "image_embedding": _embeddings([g.image for g in good], depth, dtype),
     }
+    if grounder.config.sound:
+        sounds = [g.sound for g in good if g.sound is not None]
+        arrays["sound_embedding"] = _embeddings(sounds, grounder.model.speech.sound, dtype)
     write_groundings(path, key, arrays, [r for r in results if isinstance(r, Problem)])
 
 

@@ -70,15 +70,24 @@ class PairModel(nn.Module):
 
     def speech_frames(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, mels) raw log-mel, (B,) true lengths → (B, ceil(T / stride), D), padding zero, before the mean."""
-        frames = self.speech(self.normalise(mel), lengths)
+        return self.hear(mel, lengths)[0]
+
+    def hear(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and (B, ceil(T / stride), sound) what the layer before the last makes of each frame."""
+        frames, sound = self.speech.hear(self.normalise(mel), lengths)
         if self.config.normalise_speech and self.config.similarity != "mean":
             frames = F.normalize(frames, dim=-1)
-        return frames
+        return frames, sound
 
     def embed_speech(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, mels) raw log-mel, (B,) true lengths → (B, D): a whole caption, or a segment cut out."""
         frames = self.speech_frames(mel, lengths)
         return self.finish_speech(masked_mean(frames, frame_mask(lengths, frames.shape[1], self.stride)))
+
+    def embed_sound(self, mel: Tensor, lengths: Tensor) -> Tensor:
+        """The same → (B, sound): the mean of what goes into the last layer."""
+        sound = self.hear(mel, lengths)[1]
+        return masked_mean(sound, frame_mask(lengths, sound.shape[1], self.stride))
 
     def finish_speech(self, means: Tensor) -> Tensor:
         """(N, D) means over frames → (N, D): L2 normalisation as section 3 has it."""

@@ -130,12 +130,20 @@ class SpeechBranch(nn.Module):
             inputs, stride = outputs, stride * layer.stride * (2 if layer.pool else 1)
         self.blocks = nn.ModuleList(blocks)
         self.stride = stride
+        self.sound = blocks[-1].conv.in_channels
 
     def forward(self, mel: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, mels) normalised frames, (B,) true lengths → (B, ceil(T / stride), embedding), padding zero."""
+        return self.hear(mel, lengths)[0]
+
+    def hear(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and (B, ceil(T / stride), sound) what goes into the last layer, which neither strides nor pools:
+        nearer to how speech sounds than to what it means."""
         steps = torch.arange(mel.shape[1], device=mel.device)
         mask = (steps[None] < lengths[:, None])[:, None].to(mel.dtype)
         frames = mel.transpose(1, 2) * mask
+        sound = frames
         for block in self.blocks:
+            sound = frames
             frames, mask = block(frames, mask)
-        return frames.transpose(1, 2)
+        return frames.transpose(1, 2), sound.transpose(1, 2)

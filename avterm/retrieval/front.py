@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from avterm.corpus.manifest import Pair
 from avterm.engine.features import image_features, speech_features
 from avterm.errors import BadInput, StoreError
 from avterm.grounding.grounder import Grounder
-from avterm.grounding.roads import Source
+from avterm.grounding.roads import Source, Spoken
 from avterm.model.pair import PairModel
 from avterm.speech.audio import read_audio
 from avterm.store.run import Run
@@ -121,14 +120,19 @@ class Front:
         return Seen(features, size, None if self._grounder.stored_maps else picture)
 
     @torch.inference_mode()
-    def frames(self, heard: Heard) -> Tensor:
+    def frames(self, heard: Heard) -> Spoken:
         """What the road cuts segments from."""
         return self.road.frames([heard.mel.astype(np.float32)])[0]
 
     @torch.inference_mode()
-    def segments(self, frames: Tensor, segments: np.ndarray) -> np.ndarray:
+    def segments(self, spoken: Spoken, segments: np.ndarray) -> np.ndarray:
         """What `frames` gave, int64 (S, 2) mel frames → float32 (S, D)."""
-        return self.road.segments(frames, segments).float().cpu().numpy()
+        return self.road.segments(spoken, segments).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def sounds(self, spoken: Spoken, segments: np.ndarray) -> np.ndarray:
+        """The same → float32 (S, C): how they sound."""
+        return self.road.sounds(spoken, segments).float().cpu().numpy()
 
     @torch.inference_mode()
     def boxes(self, seen: Seen, fractions: np.ndarray) -> np.ndarray:

@@ -69,12 +69,14 @@ class Lexicon:
             home = c if into is None else into
             states = {curation.state(c), curation.state(home)}
             wanted = "rejected" not in states and (keep == "kept" or curation.state(home) == "accepted")
+            wanted = wanted and c != clusters.noise
             self.entries.append(Entry(home, curation.name(home), labels.get(home), wanted))
         self.centroid = speech.centroid[self.filled].astype(np.float32)
+        self.measured, self.by_sound = speech.measured[self.filled].astype(np.float32), speech.by_sound
         variance = speech.variance[self.filled].astype(np.float64)
         size = speech.size[self.filled].astype(np.float64)
-        mean = size @ self.centroid / size.sum()
-        between = size @ np.square(self.centroid - mean).sum(1)
+        mean = size @ self.measured / size.sum()
+        between = size @ np.square(self.measured - mean).sum(1)
         self.total = float(max((between + size @ variance) / size.sum(), 1e-12))
         accepted = np.array([curation.state(e.cluster) == "accepted" for e in self.entries])
         self.variance = np.where(accepted, 0.0, variance)  # somebody listened: no need to go by the variance
@@ -97,11 +99,11 @@ class Lexicon:
         return np.array([e.wanted for e in self.entries], bool)
 
     def judge(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """float32 (S, D) → int64 (S,) place among `entries` of the nearest cluster (ties: the lower), and float32 (S,)
-        how sure it is, 0 where that cluster is not wanted."""
+        """float32 (S, D) embeddings, or (S, C) sounds if `by_sound` → int64 (S,) place among `entries` of the nearest
+        cluster (ties: the lower), and float32 (S,) how sure it is, 0 where that cluster is not wanted."""
         nearest, sure = np.empty(len(segments), np.int64), np.empty(len(segments), np.float32)
         for start in range(0, len(segments), _BLOCK):
-            gaps = squared_distances(segments[start : start + _BLOCK], self.centroid)
+            gaps = squared_distances(segments[start : start + _BLOCK], self.measured)
             own = gaps.argmin(1)
             stop = start + len(gaps)
             nearest[start:stop], sure[start:stop] = own, self._sure(gaps, own)

@@ -24,6 +24,7 @@ from avterm.engine.ahead import ahead, workers_here
 from avterm.errors import BadInput, Problem, UsageError
 from avterm.grounding.borders import refine_borders
 from avterm.grounding.proposals import segment_proposals, silence_shares
+from avterm.grounding.roads import Spoken
 from avterm.retrieval.front import SHORTEST, Front, Heard
 from avterm.retrieval.lexicon import Lexicon, common_lengths
 from avterm.speech.logmel import log_mel
@@ -128,12 +129,12 @@ class Tagger:
         segments = self._proposals(heard)
         if not len(segments):
             return []
-        frames = self.front.frames(heard)
-        segments, cluster, sure = self._choose(frames, segments)
+        spoken = self.front.frames(heard)
+        segments, cluster, sure = self._choose(spoken, segments)
         if self.config.borders == "adaptive" and len(segments):
-            boxes = torch.from_numpy(self.lexicon.centroid[cluster]).to(frames.device)
-            moved = refine_borders(frames, self.front.model.stride, heard.active, segments, boxes)
-            segments, cluster, sure = self._choose(frames, moved)
+            boxes = torch.from_numpy(self.lexicon.centroid[cluster]).to(spoken.output.device)
+            moved = refine_borders(spoken.output, self.front.model.stride, heard.active, segments, boxes)
+            segments, cluster, sure = self._choose(spoken, moved)
         entries = [self.lexicon.entries[c] for c in cluster.tolist()]
         tags = [
             Tag(seconds_in(first + a), seconds_in(first + b), entry.cluster, entry.name, entry.label, float(p))
@@ -151,9 +152,10 @@ class Tagger:
             segments = np.array([[0, frames]], np.int64)
         return segments[silence_shares(heard.active, segments) < self.config.max_silence]
 
-    def _choose(self, frames: torch.Tensor, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _choose(self, spoken: Spoken, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Segments, clusters and confidence of those that overlap no surer one, the surest first."""
-        cluster, sure = self.lexicon.judge(self.front.segments(frames, segments))
+        embed = self.front.sounds if self.lexicon.by_sound else self.front.segments
+        cluster, sure = self.lexicon.judge(embed(spoken, segments))
         loud = np.zeros(len(segments), np.float32)
         kept = select_segments(segments, sure, loud, 1.0, 0.0, 0.0, len(segments))
         return segments[kept], cluster[kept], sure[kept]

@@ -1,7 +1,8 @@
 """Clusters of one k: of the segments and of the crops, and how much they belong together (section 4).
 
 clusters/k00050.h5
-    {speech,image}/centroid     float32 (k, D)
+    {speech,image}/centroid     float32 (k, D)    mean of the members' embeddings
+    speech/sound                float32 (k, C)    centroids that segments were assigned by, where by their sound
     {speech,image}/assignment   int32 (rows,)     cluster of each grounding, in the order of the grounding store
     {speech,image}/distance     float32 (rows,)   squared distance of each grounding to its centroid
     {speech,image}/size         int64 (k,)
@@ -9,6 +10,8 @@ clusters/k00050.h5
     {speech,image}/order        int64 (rows,)     groundings by cluster, from the centre outwards
     {speech,image}/offset       int64 (k + 1)     cluster c's members are order[offset[c]:offset[c + 1]]
     affinity                    float64 (k_image, k_speech)   Equation 2
+
+Where info has `noise`, the last speech cluster holds the segments that are far from all others.
 """
 
 from __future__ import annotations
@@ -51,8 +54,18 @@ class Modality:
 
     @cached_property
     def centroid(self) -> np.ndarray:
-        """float32 (k, D)."""
+        """float32 (k, D): in the space of the embeddings of both modalities."""
         return self._shard[f"{self.name}/centroid"][:]
+
+    @property
+    def by_sound(self) -> bool:
+        """Whether segments were clustered by how they sound."""
+        return f"{self.name}/sound" in self._shard
+
+    @cached_property
+    def measured(self) -> np.ndarray:
+        """float32 (k, C): the centroids that distances are measured to: of sounds, or the same as `centroid`."""
+        return self._shard[f"{self.name}/sound"][:] if self.by_sound else self.centroid
 
     @cached_property
     def assignment(self) -> np.ndarray:
@@ -85,6 +98,11 @@ class Clusters:
         self.info = self._shard.header.info
         self.speech = Modality(self._shard, "speech")
         self.image = Modality(self._shard, "image")
+
+    @property
+    def noise(self) -> int | None:
+        """The speech cluster of segments that are far from all others; None where there is none."""
+        return len(self.speech) - 1 if self.info.get("noise") else None
 
     @cached_property
     def affinity(self) -> np.ndarray:

@@ -11,6 +11,7 @@ groundings/00000.h5   a block of the corpus's pairs, in its order:
     silence            float32 (rows,)     share of the segment that is silence by the VAD
     speech_embedding   float16|32 (rows, D)
     image_embedding    float16|32 (rows, D)
+    sound_embedding    float16|32 (rows, C)   where `grounding.sound` asked for it: the segment before the last layer
     left_out           strings             one line of JSON [id, kind, message] a pair that gave no grounding
 """
 
@@ -31,6 +32,7 @@ from avterm.store.stacked import Stacked
 
 KIND = "groundings"
 MODALITIES = ("speech", "image")
+SOUND = "sound"  # of segments: the other way in which speech is embedded
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,15 @@ class Groundings:
         return Stacked([self.shard(i)[name] for i in range(len(self.paths))])
 
     def embeddings(self, modality: str) -> Stacked:
-        """(rows, D) embeddings of `speech` segments or `image` boxes, lazily read."""
+        """(rows, D) embeddings of `speech` segments or `image` boxes, or of how segments `sound`, lazily read.
+
+        StoreError where the groundings were made without the last.
+        """
+        if modality == SOUND and not all(f"{SOUND}_embedding" in self.shard(i) for i in range(len(self.paths))):
+            raise StoreError(
+                f"{self.folder}: holds no sounds to cluster by; `avterm ground --set grounding.sound=true --redo` "
+                "makes them"
+            )
         return self.column(f"{modality}_embedding")
 
     @cached_property

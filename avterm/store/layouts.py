@@ -15,10 +15,11 @@ import numpy as np
 from avterm.store.arrays import place_of
 
 # name → type (s: text, i: signed, u: unsigned, f: float) and dimensions: a number, `rows` (of the header), any other
-# name (the same length wherever it stands), either of them + 1, or `...` (whatever follows)
+# name (the same length wherever it stands), either of them + 1, or `...` (whatever follows); a name that ends in a
+# question mark need not be there
 _EMBEDDED = {"id": "s n", "offset": "i n+1", "size": "i n 2", "frames": "i n", "box": "f rows 4", "segment": "i rows 2",
              "score": "f rows", "silence": "f rows", "speech_embedding": "f rows d", "image_embedding": "f rows d",
-             "left_out": "s l"}  # fmt: skip
+             "sound_embedding?": "f rows c", "left_out": "s l"}  # fmt: skip
 _CLUSTERED = {"centroid": "f {0} d", "assignment": "i rows", "distance": "f rows", "size": "i {0}", "variance": "f {0}",
               "order": "i rows", "offset": "i {0}+1"}  # fmt: skip
 LAYOUTS: dict[str, dict[str, str]] = {
@@ -26,7 +27,7 @@ LAYOUTS: dict[str, dict[str, str]] = {
     "features-images": {"image": "s rows", "size": "i rows 2", "backbone": "f rows ...", "left_out": "s l"},
     "groundings": _EMBEDDED,
     "clusters": {f"{m}/{name}": text.format(m) for m in ("speech", "image") for name, text in _CLUSTERED.items()}
-    | {"affinity": "f image speech"},
+    | {"affinity": "f image speech", "speech/sound?": "f speech c"},
     "labels": {"label": "s rows"},
 }
 _OFFSETS = {  # array of offsets → the array that they cut into pieces
@@ -49,7 +50,10 @@ def misfit(file: h5py.File, kind: str, rows: int, file_bytes: int) -> str | None
     lengths = {"rows": rows}
     for name, text in LAYOUTS.get(kind, {}).items():
         kept, *dimensions = text.split()
+        name, needed = name.removesuffix("?"), not name.endswith("?")
         found = file.get(name, getlink=True)
+        if found is None and not needed:
+            continue
         if found is None:
             return f"has no array {name!r}"
         dataset = file[name] if isinstance(found, h5py.HardLink) else None

@@ -102,6 +102,9 @@ class Shard:
                 f"{self.path}: has no array {name!r}; made by another version? run its stage again"
             ) from None
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
     def __len__(self) -> int:
         return self.header.rows
 

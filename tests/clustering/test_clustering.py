@@ -146,6 +146,50 @@ def test_spherical_ignores_length() -> None:
     np.testing.assert_allclose(np.linalg.norm(one.centroid, axis=1), 1, atol=1e-5)
 
 
+def plainly_trimmed(rows: np.ndarray, k: int, start: np.ndarray, trimmed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Trimmed k-means as it is defined, step by step: (k, D) centroids, and which rows are left out."""
+    centroids = start.astype(np.float64)
+    for part in (0, trimmed // 3, 2 * trimmed // 3, trimmed):
+        for _ in range(50):
+            gaps = ((rows[:, None] - centroids[None]) ** 2).sum(-1)
+            near, own = gaps.argmin(1), gaps.min(1)
+            kept = np.argsort(own, kind="stable")[: len(rows) - part]
+            centroids = np.stack([rows[kept[near[kept] == c]].mean(0) for c in range(k)])
+    own = ((rows[:, None] - centroids[None]) ** 2).sum(-1).min(1)
+    return centroids, np.sort(np.argsort(-own, kind="stable")[:trimmed])
+
+
+def test_noise_is_what_trimmed_k_means_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "BLOCK", 37)
+    rng = np.random.default_rng(4)
+    rows = np.concatenate([blobs(300, 5), rng.uniform(-9, 9, (90, 8))])[rng.permutation(390)].astype(np.float32)
+    start = (np.random.default_rng(0).normal(size=(5, 8)) * 3 + 0.5).astype(np.float32)  # near the blobs' centres
+    found = kmeans(rows, 6, start=start, noise=90 / 390, tolerance=0)
+    centroids, out = plainly_trimmed(rows.astype(np.float64), 5, start, 90)
+    np.testing.assert_allclose(found.centroid[:5], centroids, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(np.flatnonzero(found.assignment == 5), out)
+    np.testing.assert_allclose(found.centroid[5], rows[out].mean(0), rtol=1e-4, atol=1e-4)
+    gaps = ((rows - found.centroid[found.assignment]) ** 2).sum(1)
+    np.testing.assert_allclose(found.distance, gaps, rtol=1e-3, atol=1e-3)
+    assert found.inertia == pytest.approx(float(gaps.sum()), rel=1e-4)
+
+
+def test_noise_hides_no_blob_among_strays() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([blobs(600, 10, depth=16), rng.uniform(-12, 12, (400, 16))]).astype(np.float32)
+    found = kmeans(rows, 11, noise=0.4)
+    assert np.bincount(found.assignment, minlength=11)[10] == 400
+    assert (found.assignment[600:] == 10).mean() > 0.95
+    unit = kmeans(rows, 11, noise=0.4, spherical=True)
+    np.testing.assert_allclose(np.linalg.norm(unit.centroid, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("k", "noise"), [(1, 0.5), (7, 0.5)])
+def test_noise_leaves_a_row_for_every_cluster(k: int, noise: float) -> None:
+    with pytest.raises(BadInput, match="beside the noise"):
+        kmeans(np.eye(8, dtype=np.float32), k, noise=noise)
+
+
 def test_k_is_found_again_without_labels() -> None:
     assert choose_k(blobs(3000, 15, depth=32)) in (10, 15, 20)  # a split blob may be found again by chance
 

@@ -212,3 +212,29 @@ def test_captions_without_word_times_do_not_count(tmp_path: Path) -> None:
     nobody = evaluate(run, [6], {"another": []}, {}, Silent())[6]
     assert nobody["overall"]["purity"] is None
     assert nobody["clusters"][0]["label"] == ""
+
+
+def test_segments_left_over_as_noise_do_not_count(tmp_path: Path) -> None:
+    run = make_run(tmp_path, media=False, pairs=24)
+    cluster(run, dataclasses.replace(run.config.clustering, k=5, noise=0.25), Silent(), redo=True)
+    words = words_of(run.corpus)
+    found = evaluate(run, [5], words, boxes_of(run.corpus), Silent())[5]
+    assignment, store = run.clusters(5).speech.assignment, run.groundings
+    kept = np.flatnonzero(assignment != 4)
+    assert found["overall"]["noise"] == len(assignment) - len(kept) == round(0.25 * len(assignment))
+    noise = found["clusters"][4]
+    assert (noise["label"], noise["purity"], noise["size"]) == ("(noise)", None, len(assignment) - len(kept))
+    labels = [
+        segment_label(words[store.ids[store.pair_of(np.array([row]))[0]]], *(store.column("segment")[row] / 100))
+        for row in kept.tolist()
+    ]
+    alone = cluster_quality(labels, assignment[kept], 4, {})
+    right = sum(q.matching for q in alone)
+    assert found["overall"]["points"] == len(kept)
+    assert found["overall"]["purity"] == pytest.approx(right / len(kept))
+    assert [c["label"] for c in found["clusters"][:4]] == [q.label for q in alone]
+    assert found["overall"]["unlabelled"] is None
+    assert found["pruned"][0]["clusters"] == 4
+    run.corpus.words_path.unlink()
+    plain = evaluate(run, [5], {}, {}, Silent())[5]
+    assert plain["pruned"][0]["points"] == len(kept)

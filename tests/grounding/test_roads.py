@@ -85,8 +85,8 @@ def test_shared_segments_are_means_of_output_frames(similarity: str) -> None:
     road = SharedRoad(net, None, 32, linear=True)
     frames = road.frames([given.mel])[0]
     whole = net.speech_frames(torch.from_numpy(given.mel)[None], torch.tensor([203]))[0]
-    torch.testing.assert_close(frames, whole[: len(frames)], atol=1e-5, rtol=1e-4)
-    fine = frames.repeat_interleave(net.stride, 0)  # one row a mel frame
+    torch.testing.assert_close(frames.output, whole[: len(frames.output)], atol=1e-5, rtol=1e-4)
+    fine = frames.output.repeat_interleave(net.stride, 0)  # one row a mel frame
     expected = torch.stack([net.finish_speech(fine[a:b].mean(0, keepdim=True))[0] for a, b in segments.tolist()])
     torch.testing.assert_close(road.segments(frames, segments), expected, atol=1e-4, rtol=1e-3)
 
@@ -95,8 +95,10 @@ def test_shared_segments_are_means_of_output_frames(similarity: str) -> None:
 def test_captions_in_a_batch_give_what_they_give_alone() -> None:
     road, mels = SharedRoad(model(), None, 32, linear=True), [source(n, n).mel for n in (50, 203, 97)]
     for together, mel in zip(road.frames(mels), mels, strict=True):
-        torch.testing.assert_close(together, road.frames([mel])[0], atol=1e-5, rtol=1e-4)
-        assert len(together) == -(-len(mel) // road.model.stride)
+        alone = road.frames([mel])[0]
+        torch.testing.assert_close(together.output, alone.output, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(together.sound, alone.sound, atol=1e-5, rtol=1e-4)
+        assert len(together.output) == len(together.sound) == -(-len(mel) // road.model.stride)
 
 
 @torch.inference_mode()

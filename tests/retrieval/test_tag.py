@@ -14,6 +14,7 @@ import torch
 
 from avterm.config import GroundingConfig
 from avterm.errors import Problem, UsageError
+from avterm.grounding.roads import Spoken
 from avterm.retrieval import tag as tagging
 from avterm.retrieval.front import Front, Heard
 from avterm.retrieval.lexicon import Lexicon
@@ -33,11 +34,12 @@ class PlainFront:
         self.run, self.config, self.device = run, config, torch.device("cpu")
         self.model = SimpleNamespace(stride=1)
 
-    def frames(self, heard: Heard) -> torch.Tensor:
-        return torch.from_numpy(heard.mel.astype(np.float32))
+    def frames(self, heard: Heard) -> Spoken:
+        frames = torch.from_numpy(heard.mel.astype(np.float32))
+        return Spoken(frames, frames)
 
-    def segments(self, frames: torch.Tensor, segments: np.ndarray) -> np.ndarray:
-        return np.stack([frames[a:b].mean(0).numpy() for a, b in segments])
+    def segments(self, spoken: Spoken, segments: np.ndarray) -> np.ndarray:
+        return np.stack([spoken.output[a:b].mean(0).numpy() for a, b in segments])
 
 
 @pytest.fixture

@@ -1,0 +1,107 @@
+"""Segments grounded with how they sound, clustered by it, with a cluster for noise, and heard again by it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avterm.clustering.kmeans import kmeans
+from avterm.clustering.stage import cluster
+from avterm.config import override
+from avterm.errors import ConfigError, StoreError
+from avterm.grounding.grounder import Grounded, Grounder
+from avterm.grounding.stage import ground
+from avterm.progress import Silent
+from avterm.retrieval.front import Front
+from avterm.retrieval.lexicon import Lexicon
+from avterm.retrieval.tag import Tagger
+from avterm.store.groundings import SOUND
+from avterm.store.run import Run
+from tests.grounding.support import make_groundable, untrained_backbone
+from tests.retrieval.support import small_config, write_sound
+
+
+@pytest.fixture(autouse=True)
+def one_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avterm.grounding.grounder.load_backbone", lambda *_: untrained_backbone())
+
+
+def grounded(folder: Path, road: str = "shared") -> Run:
+    config = override(small_config(), {"grounding": {"sound": True, "road": road}}, "test")
+    run = make_groundable(folder, config)
+    ground(run, Silent())
+    return run
+
+
+@pytest.mark.parametrize("road", ["exact", "shared"])
+def test_sounds_are_means_of_what_goes_into_the_last_layer(tmp_path: Path, road: str) -> None:
+    run = grounded(tmp_path, road)
+    grounder = Grounder(run, run.config.grounding, torch.device("cpu"))
+    stored, model = run.groundings.embeddings(SOUND)[:], grounder.model
+    kept: list[torch.Tensor] = []
+    model.speech.blocks[-1].register_forward_pre_hook(lambda _, given: kept.append(given[0]))
+    row = 0
+    for id in run.groundings.ids:
+        mel = torch.from_numpy(run.features.mel(id).astype(np.float32))
+        for a, b in run.groundings.of_pair(id).segment.tolist():
+            part = mel[a:b] if road == "exact" else mel
+            kept.clear()
+            with torch.inference_mode():
+                model.embed_speech(part[None], torch.tensor([len(part)]))
+            frames = kept[0][0].T[: -(-len(part) // model.stride)]
+            fine = frames.repeat_interleave(model.stride, 0)  # one row a mel frame
+            expected = frames.mean(0) if road == "exact" else fine[a:b].mean(0)
+            np.testing.assert_allclose(stored[row].astype(np.float32), expected, rtol=2e-3, atol=2e-3)
+            row += 1
+    assert row == len(stored) > 5
+
+
+def test_clusters_by_sound_keep_centroids_of_both_kinds(tmp_path: Path) -> None:
+    run = grounded(tmp_path)
+    config = dataclasses.replace(run.config.clustering, k=4, sound=True, noise=0.3, method="spherical")
+    cluster(run, config, Silent())
+    store, clusters = run.groundings, run.clusters(4)
+    alone = kmeans(store.embeddings(SOUND)[:], 4, noise=0.3, spherical=True)
+    np.testing.assert_array_equal(clusters.speech.assignment, alone.assignment)
+    np.testing.assert_allclose(clusters.speech.measured, alone.centroid, atol=1e-5)
+    assert clusters.noise == 3
+    assert clusters.speech.size[3] == round(0.3 * len(store))
+    speech = store.embeddings("speech")[:].astype(np.float64)
+    for c in np.flatnonzero(clusters.speech.size):
+        mean = speech[clusters.speech.assignment == c].mean(0)
+        np.testing.assert_allclose(clusters.speech.centroid[c], mean, rtol=1e-4, atol=1e-5)
+    assert cluster(run, config, Silent()).already
+
+
+def test_new_speech_is_heard_by_its_sound_and_never_as_noise(tmp_path: Path) -> None:
+    run = grounded(tmp_path)
+    cluster(run, dataclasses.replace(run.config.clustering, k=4, sound=True, noise=0.3), Silent())
+    lexicon, front = Lexicon(run, 4), Front(run, torch.device("cpu"))
+    nearest, sure = lexicon.judge(run.groundings.embeddings(SOUND)[:].astype(np.float32))
+    noise = [e.cluster for e in lexicon.entries].index(3)
+    assert (sure[nearest == noise] == 0).all()
+    assert sure.max() > 0
+    _, tagged = next(iter(Tagger(front, lexicon, 0.0).recordings([write_sound(tmp_path / "new.flac")])))
+    assert tagged.tags
+    assert 3 not in {tag.cluster for tag in tagged.tags if tag.confidence > 0}
+
+
+def test_what_cannot_be_meant(tmp_path: Path) -> None:
+    run = make_groundable(tmp_path, small_config())
+    ground(run, Silent())
+    with pytest.raises(StoreError, match="no sounds to cluster by"):
+        cluster(run, dataclasses.replace(run.config.clustering, k=3, sound=True), Silent())
+    with pytest.raises(ConfigError, match=r"clustering.noise: expected a share"):
+        cluster(run, dataclasses.replace(run.config.clustering, k=3, noise=1.0), Silent())
+
+
+def test_sounds_are_kept_only_where_asked_for(tmp_path: Path) -> None:
+    run = make_groundable(tmp_path, small_config())
+    pairs = [p for p in run.corpus if p.id == "p0"]
+    found = Grounder(run, run.config.grounding, torch.device("cpu")).ground(pairs)[0]
+    assert isinstance(found, Grounded)
+    assert found.sound is None

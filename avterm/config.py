@@ -48,6 +48,7 @@ class ModelConfig:
     width: float = 1.0  # of the speech branch's hidden channels
     batch_norm: bool = False
     dropout: float = 0.0
+    image_dropout: float = 0.0  # share of the backbone's channels that training leaves out, others for each picture
     embedding: int = 1024
     scale_mels: bool = False  # divide each mel band by its deviation, after taking its mean away
     normalise_speech: bool = True

@@ -33,11 +33,14 @@ class PairModel(nn.Module):
             raise ConfigError(
                 f"model.similarity: expected one of {', '.join(SIMILARITIES)}, found {config.similarity!r}"
             )
+        if not 0 <= config.image_dropout < 1:
+            raise ConfigError(f"model.image_dropout: expected a share from 0 to below 1, found {config.image_dropout}")
         if not config.head_level > 0:
             raise ConfigError(f"model.head_level: expected a number above 0, found {config.head_level}")
         self.config, self.image_size, self.mels = config, image_size, mels
         self.speech = SpeechBranch(config, mels)
         self.image = nn.Linear(image_size, config.embedding)
+        self.drop_channels = nn.Dropout(config.image_dropout) if config.image_dropout else None
         self.stride = self.speech.stride
         self.log_scale = nn.Parameter(torch.zeros(()))  # of the contrastive loss; the paper's loss leaves it alone
         self.register_buffer("mel_mean", torch.zeros(mels))
@@ -97,7 +100,11 @@ class PairModel(nn.Module):
 
     def project(self, features: Tensor) -> Tensor:
         """(..., image_size) of the backbone → (..., D): the trained linear map."""
-        cells = self.image((features - self.image_mean) / self.image_deviation)
+        features = (features - self.image_mean) / self.image_deviation
+        if self.training and self.drop_channels is not None:
+            channels = features.new_ones(len(features), *[1] * (features.ndim - 2), self.image_size)
+            features = features * self.drop_channels(channels)
+        cells = self.image(features)
         if self.config.normalise_image and self.config.similarity != "mean":
             cells = F.normalize(cells, dim=-1)
         return cells

@@ -132,6 +132,11 @@ class Trainer:
         return max(1, len(self.train) // self.config.batch)
 
     @property
+    def drops(self) -> bool:
+        """Whether anything is dropped at random, and the generator must therefore be seeded at every step."""
+        return self.config_whole.model.dropout > 0 or self.config_whole.model.image_dropout > 0
+
+    @property
     def out_of_patience(self) -> bool:
         """Whether recall has not risen for `patience` epochs."""
         return 0 < self.config.patience <= self.place.epoch - 1 - self.place.best_epoch
@@ -157,8 +162,8 @@ class Trainer:
             generator = torch.Generator().manual_seed(seed)
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(self.config, self.optimiser_steps, self.steps_per_epoch)
-            with torch.random.fork_rng(devices=[], enabled=self.config_whole.model.dropout > 0):
-                if self.config_whole.model.dropout > 0:
+            with torch.random.fork_rng(devices=[], enabled=self.drops):
+                if self.drops:
                     torch.manual_seed(seed)
                 computed = self.one_step(batch, generator)
             stop = self.world.any(should_stop())  # processes agree while a GPU still computes

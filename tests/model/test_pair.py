@@ -48,3 +48,27 @@ def test_only_the_last_of_several_depths_is_heard_at_another_level() -> None:
 def test_a_head_that_is_not_heard_at_all_is_refused(level: float) -> None:
     with pytest.raises(ConfigError, match="head_level"):
         PairModel(dataclasses.replace(CONFIG, head_level=level), 6)
+
+
+def test_channels_are_dropped_for_each_picture_and_all_its_cells_in_training_only() -> None:
+    torch.manual_seed(0)
+    model = PairModel(dataclasses.replace(CONFIG, image_dropout=0.5), 400)
+    with torch.no_grad():
+        model.image.weight.copy_(torch.eye(400)[: model.config.embedding])
+        model.image.bias.zero_()
+    model.config = dataclasses.replace(model.config, normalise_image=False)
+    features = torch.rand(5, 2, 3, 400) + 1
+    whole = model.eval().project(features)
+    dropped = model.train().project(features)
+    kept = dropped != 0
+    torch.testing.assert_close(dropped[kept], 2 * whole[kept])
+    assert (kept == kept[:, :1, :1]).all()  # the same channels in all cells
+    assert (kept[0] != kept[1]).any()
+    assert 0.3 < float(kept.float().mean()) < 0.7
+    assert not [name for name in model.state_dict() if "drop" in name]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_of_channels_that_cannot_be_dropped_is_refused(share: float) -> None:
+    with pytest.raises(ConfigError, match="image_dropout"):
+        PairModel(dataclasses.replace(CONFIG, image_dropout=share), 6)

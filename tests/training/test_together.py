@@ -17,8 +17,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from avterm.config import ModelConfig
 from avterm.errors import ConfigError, UsageError
 from avterm.model.checkpoint import load_model
+from avterm.model.pair import PairModel
 from avterm.progress import Silent
 from avterm.retrieval.ranks import RankCounter, ranks
 from avterm.retrieval.recall import recall
@@ -239,6 +241,19 @@ def test_what_is_drawn_does_not_depend_on_the_number_of_processes() -> None:
             torch.manual_seed(9)
             torch.testing.assert_close(SharedDropout(0.3, world, 7)(world.part(frames)), world.part(dropped))
     assert SharedDropout(0.3, World(0, 3), 7).eval()(frames) is frames
+
+
+def test_channels_dropped_do_not_depend_on_the_number_of_processes() -> None:
+    features = torch.randn(7, 2, 2, 30, generator=torch.Generator().manual_seed(0))
+    model = PairModel(ModelConfig(embedding=4, width=0.01, image_dropout=0.5), 30).train()
+    with torch.random.fork_rng():
+        torch.manual_seed(9)
+        whole = model.project(features)
+        for rank in range(3):
+            world = World(rank, 3)
+            model.drop_channels = SharedDropout(0.5, world, 7)
+            torch.manual_seed(9)
+            torch.testing.assert_close(model.project(world.part(features)), world.part(whole))
 
 
 def test_ranks_of_shares_are_the_ranks_of_the_whole() -> None:

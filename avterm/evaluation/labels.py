@@ -11,7 +11,6 @@ import numpy as np
 from avterm.corpus.words import Word
 
 SILENCE = "(silence)"
-NOISE = "(noise)"  # of the cluster that is none: its segments neither vote nor count, as if nobody had clustered them
 UNKNOWN = "(unknown)"  # of a segment whose caption has no word times: it neither votes nor counts
 
 

@@ -18,7 +18,6 @@ from avterm.evaluation.bootstrap import Bootstrap
 from avterm.evaluation.discovery import COUNTS, TermDiscovery, letters, with_silence
 from avterm.evaluation.grouping import Grouping
 from avterm.evaluation.labels import (
-    NOISE,
     SILENCE,
     UNKNOWN,
     ClusterQuality,
@@ -32,7 +31,7 @@ from avterm.evaluation.resampled import mutual_information, variance_and_purity
 from avterm.evaluation.speakers import company, speaker_hits, speaker_scores
 from avterm.evaluation.truth import Boxes, Truth, Words, compare, localisation
 from avterm.progress import Progress
-from avterm.store.clusters import Clusters
+from avterm.store.clusters import NOISE, Clusters
 from avterm.store.evaluation import labels_fingerprint, read_evaluation, remove_labels, write_evaluation, write_labels
 from avterm.store.run import Run
 from avterm.units import seconds_in
@@ -142,7 +141,7 @@ class _Evaluation:
         return (self.known.words[id] for id in self.store.ids if id in self.known.words)
 
     def _labels(self, truth: Truth) -> list[str]:
-        """Of the segments that are in a cluster; of those left over as noise, that they are unknown."""
+        """Of the segments that are in a cluster; those left over as noise are unknown, and neither vote nor count."""
         return [
             UNKNOWN if c == self.noise else label
             for label, c in zip(truth.labels, self.assignment.tolist(), strict=True)

@@ -29,8 +29,8 @@ class Discovered:
         below: float = float("inf"),
         ids: Sequence[str] | None = None,
     ) -> None:
-        """keep: `kept`: all clusters that nobody rejected; `accepted`: only those; `all`. below: only clusters of less
-        variance. ids: only these pairs; BadInput names the first that was not grounded."""
+        """keep: `kept`: all clusters that nobody rejected, but that of noise; `accepted`: only those; `all`. below:
+        only clusters of less variance. ids: only these pairs; BadInput names the first that was not grounded."""
         if keep not in KEEP:
             raise UsageError(f"--keep {keep}: expected one of {', '.join(KEEP)}")
         self.source = Source(run, k, words)
@@ -84,6 +84,8 @@ class Discovered:
 
     def _want(self, fact: ClusterFacts) -> bool:
         if not fact.size or self.source.curation.merged_into(fact.cluster) is not None:
+            return False
+        if fact.cluster == self.source.clusters.noise and self.keep != "all":
             return False
         if not np.isinf(self.below) and (fact.variance is None or fact.variance >= self.below):
             return False

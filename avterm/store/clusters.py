@@ -26,6 +26,7 @@ from avterm.errors import StoreError
 from avterm.store.shards import Header, Shard, write_shard
 
 KIND = "clusters"
+NOISE = "(noise)"  # what the cluster of noise is called
 
 
 def clusters_path(folder: Path, k: int) -> Path:
@@ -116,5 +117,9 @@ class Clusters:
 
     @cached_property
     def speech_of_image(self) -> np.ndarray:
-        """int64 (k_image,): the speech cluster with the highest affinity to each image cluster."""
-        return np.argmax(self.affinity, axis=1)
+        """int64 (k_image,): the speech cluster with the highest affinity to each image cluster; never that of noise."""
+        affinity = self.affinity
+        if self.noise is not None:  # with so many members, its sums would be the highest anywhere
+            affinity = affinity.copy()
+            affinity[:, self.noise] = -np.inf
+        return np.argmax(affinity, axis=1)

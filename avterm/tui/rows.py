@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from avterm.store.clusters import Clusters
+from avterm.store.clusters import NOISE, Clusters
 from avterm.store.curation import Curation
 
 GLYPHS = {"new": "·", "accepted": "✓", "rejected": "✗"}
@@ -76,6 +76,8 @@ def build_rows(clusters: Clusters, modality: str, evaluation: dict[str, Any] | N
         link = int(linked[number])
         facts = known.get(number if speech else link, {})
         label = _text(facts.get("label"))
+        if speech and number == clusters.noise:
+            label = NOISE
         if not speech and other is not None:
             label = other.name(link) or label
         rows.append(

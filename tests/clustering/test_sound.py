@@ -13,6 +13,7 @@ from avterm.clustering.kmeans import kmeans
 from avterm.clustering.stage import cluster
 from avterm.config import override
 from avterm.errors import ConfigError, StoreError
+from avterm.export.discovered import Discovered
 from avterm.grounding.grounder import Grounded, Grounder
 from avterm.grounding.stage import ground
 from avterm.progress import Silent
@@ -21,8 +22,10 @@ from avterm.retrieval.lexicon import Lexicon
 from avterm.retrieval.tag import Tagger
 from avterm.store.groundings import SOUND
 from avterm.store.run import Run
+from avterm.tui.rows import build_rows
 from tests.grounding.support import make_groundable, untrained_backbone
 from tests.retrieval.support import small_config, write_sound
+from tests.synthetic import make_run
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +91,19 @@ def test_new_speech_is_heard_by_its_sound_and_never_as_noise(tmp_path: Path) -> 
     _, tagged = next(iter(Tagger(front, lexicon, 0.0).recordings([write_sound(tmp_path / "new.flac")])))
     assert tagged.tags
     assert 3 not in {tag.cluster for tag in tagged.tags if tag.confidence > 0}
+
+
+def test_noise_is_no_word_to_anybody(tmp_path: Path) -> None:
+    run = make_run(tmp_path, media=False)
+    cluster(run, dataclasses.replace(run.config.clustering, k=6, noise=0.5), Silent(), redo=True)
+    clusters = run.clusters(6)
+    assert clusters.affinity[:, 5].sum() > clusters.affinity[:, :5].sum(0).max()
+    assert 5 not in clusters.speech_of_image
+    row = build_rows(clusters, "speech", None, None)[5]
+    assert (row.label, row.size) == ("(noise)", len(run.groundings) // 2)
+    assert 5 not in {f.cluster for f in Discovered(run, 6).facts}
+    assert 5 not in Discovered(run, 6).cluster
+    assert 5 in Discovered(run, 6, keep="all").cluster
 
 
 def test_what_cannot_be_meant(tmp_path: Path) -> None:

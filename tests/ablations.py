@@ -17,8 +17,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-MEASURES = ("search", "annotation", "purity", "pointing", "iou", "boundaries")
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+MEASURES = ("search", "annotation", "purity", "pointing", "iou", "boundaries", "words")
+FEWEST, PUREST = 10, 0.5  # members and purity of a cluster that counts as a word found
 LATER = ("grounding.", "clustering.")  # settings after training: such rows take over the first row's model
 
 
@@ -70,6 +74,9 @@ TABLES: dict[str, Table] = {
         50,
         {
             "as it is": (),
+            "no channels of the pictures dropped": ("model.image_dropout=0.0",),
+            "weights not averaged": ("training.average=0.0",),
+            "neither (18 epochs)": ("model.image_dropout=0.0", "training.average=0.0", "training.epochs=18"),
             "head level 1": ("model.head_level=1.0",),
             "head level .1": ("model.head_level=0.1",),
             "MISA": ("model.similarity=misa",),
@@ -77,6 +84,25 @@ TABLES: dict[str, Table] = {
             "start temperature .07": ("training.temperature=0.07",),
             "width 1/2": ("model.width=0.5",),
             "12 epochs": ("training.epochs=12",),
+        },
+    ),
+    "captions": Table(
+        "scenes",
+        200,
+        {
+            "as it is": (),
+            "no channels of the pictures dropped": ("model.image_dropout=0.0",),
+            "weights not averaged": ("training.average=0.0",),
+            "clustered by embeddings, not by sound": ("clustering.sound=false",),
+            "no noise": ("clustering.noise=0.0",),
+            "neither": ("clustering.sound=false", "clustering.noise=0.0"),
+            "plain k-means": ("clustering.method=kmeans",),
+            "above .9 of the top score, .3 noise": ("grounding.min_relative=0.9", "clustering.noise=0.3"),
+            "segments of 50 to 100 frames": (
+                "grounding.segment_step=10",
+                "grounding.segment_min=50",
+                "grounding.segment_max=100",
+            ),
         },
     ),
     "demo": Table(
@@ -129,7 +155,9 @@ class Job:
             changed = [part for stage, pair in stages for part in pair if stage.startswith(name)]
             self._avterm(name, *options, *changed, *(["--redo"] if later else []))
         found = json.loads(self._avterm("evaluate", "--json"))
-        return {"search": recall["search"]["r10"], "annotation": recall["annotation"]["r10"], **found}
+        clusters = json.loads((self.path / "evaluation" / f"k{self.table.k:05d}.json").read_text())["clusters"]
+        recalled = {"search": recall["search"]["r10"], "annotation": recall["annotation"]["r10"]}
+        return {**recalled, **found, "words": len(words(clusters))}
 
     def _avterm(self, command: str, *options: object) -> str:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
@@ -160,6 +188,14 @@ def main() -> None:
         found += pool.map(Job.__call__, jobs[1 : asked.seeds])  # the first row, whose models others take over
         found += pool.map(Job.__call__, jobs[asked.seeds :])
     sys.stdout.write("\n".join(lines(rows, asked.seeds, found)) + "\n")
+
+
+def words(clusters: list[dict[str, Any]]) -> set[str]:
+    """The content words that were found: each the one word outside scikit-learn's English stop words in the label of a
+    cluster of at least FEWEST members and purity PUREST."""
+    labels = [c["label"].split() for c in clusters if c["size"] >= FEWEST and (c["purity"] or 0) >= PUREST]
+    content = [[w for w in label if w not in ENGLISH_STOP_WORDS and not w.startswith("(")] for label in labels]
+    return {label[0] for label in content if len(label) == 1}
 
 
 def lines(rows: list[str], seeds: int, found: list[dict[str, float]]) -> Iterator[str]:

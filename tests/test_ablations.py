@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from avterm.config import override, parse_setting, resolve
-from tests.ablations import TABLES, lines
+from tests.ablations import TABLES, lines, words
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -27,3 +27,12 @@ def test_a_cell_is_a_mean_and_half_the_range() -> None:
     assert rule == "|---|---|---|"
     assert first == "| a | 0.500 ± 0.250 | 1.000 ± 0.000 |"
     assert second == "| b | 0.500 ± 0.000 |  |"
+
+
+def test_a_word_is_found_where_a_cluster_of_some_size_is_named_by_it() -> None:
+    def cluster(label: str, size: int = 10, purity: float | None = 0.5) -> dict[str, object]:
+        return {"label": label, "size": size, "purity": purity}
+
+    found = [cluster("dog"), cluster("the dog"), cluster("a ball in"), cluster("red shirt"), cluster("the")]
+    missed = [cluster("cat", size=9), cluster("boat", purity=0.49), cluster("", 0, None), cluster("(silence)", 99, 1.0)]
+    assert words(found + missed) == {"dog", "ball"}

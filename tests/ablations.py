@@ -193,8 +193,8 @@ def main() -> None:
 def words(clusters: list[dict[str, Any]]) -> set[str]:
     """The content words that were found: each the one word outside scikit-learn's English stop words in the label of a
     cluster of at least FEWEST members and purity PUREST."""
-    labels = [c["label"].split() for c in clusters if c["size"] >= FEWEST and (c["purity"] or 0) >= PUREST]
-    content = [[w for w in label if w not in ENGLISH_STOP_WORDS and not w.startswith("(")] for label in labels]
+    pure = [c for c in clusters if c["size"] >= FEWEST and (c.get("purity") or 0) >= PUREST]
+    content = [[w for w in c["label"].split() if w not in ENGLISH_STOP_WORDS and w[0] != "("] for c in pure]
     return {label[0] for label in content if len(label) == 1}
 
 

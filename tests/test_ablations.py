@@ -34,5 +34,11 @@ def test_a_word_is_found_where_a_cluster_of_some_size_is_named_by_it() -> None:
         return {"label": label, "size": size, "purity": purity}
 
     found = [cluster("dog"), cluster("the dog"), cluster("a ball in"), cluster("red shirt"), cluster("the")]
-    missed = [cluster("cat", size=9), cluster("boat", purity=0.49), cluster("", 0, None), cluster("(silence)", 99, 1.0)]
+    missed = [
+        cluster("cat", size=9),
+        cluster("boat", purity=0.49),
+        cluster("", 0, None),
+        cluster("(silence)", 99, 1.0),
+        {"size": 50},
+    ]
     assert words(found + missed) == {"dog", "ball"}

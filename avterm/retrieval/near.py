@@ -47,6 +47,8 @@ class NearClusters:
         """
         side: Modality = getattr(self.clusters, modality)
         filled = np.flatnonzero(side.size > 0)
+        if modality == "speech" and self.clusters.noise is not None:
+            filled = filled[filled != self.clusters.noise]
         centroid = side.centroid[filled].astype(np.float32)
         measure = DISTANCE if modality == asked else SIMILARITY
         scores = -squared_distances(vectors, centroid) if modality == asked else vectors @ centroid.T

@@ -19,6 +19,7 @@ from avterm.grounding.stage import ground
 from avterm.progress import Silent
 from avterm.retrieval.front import Front
 from avterm.retrieval.lexicon import Lexicon
+from avterm.retrieval.near import NearClusters
 from avterm.retrieval.tag import Tagger
 from avterm.store.groundings import SOUND
 from avterm.store.run import Run
@@ -90,6 +91,9 @@ def test_new_speech_is_heard_by_its_sound_and_never_as_noise(tmp_path: Path) -> 
     assert sure.max() > 0
     _, tagged = next(iter(Tagger(front, lexicon, 0.0).recordings([write_sound(tmp_path / "new.flac")])))
     assert tagged.tags
+    near = NearClusters(run, run.clusters(4)).nearest("speech", "speech", run.clusters(4).speech.centroid, {}, 9)
+    assert len(near) == 3
+    assert 3 not in {found.about["cluster"] for found in near}
     assert 3 not in {tag.cluster for tag in tagged.tags if tag.confidence > 0}
 
 

@@ -87,7 +87,7 @@ TABLES: dict[str, Table] = {
         },
     ),
     "captions": Table(
-        "scenes",
+        "captions",
         200,
         {
             "as it is": (),

@@ -44,6 +44,7 @@ def cluster(
     from avterm.clustering.choice import choose_k
     from avterm.clustering.stage import cluster as stage
     from avterm.config import override
+    from avterm.store.groundings import SOUND
     from avterm.store.lock import locked
     from avterm.store.run import Run
 
@@ -59,8 +60,9 @@ def cluster(
         _refuse_more_than(
             count, {"-k": max((int(text) for text in k if text != "auto"), default=0), "--k-image": config.k_image or 0}
         )
+        heard = SOUND if config.sound else "speech"
         for text in k:
-            wanted = int(text) if text != "auto" else choose_k(opened.groundings.embeddings("speech"), config.seed)
+            wanted = int(text) if text != "auto" else choose_k(opened.groundings.embeddings(heard), config.seed)
             summary = stage(opened, dataclasses.replace(config, k=wanted), progress, redo, where)
     rows = _rows(opened, summary.k)
     if json:

@@ -34,7 +34,7 @@ class ClusterSummary:
     image_inertia: float
     seconds: float
     already: bool
-    noise: float = 0.0  # share of the segments in the last speech cluster, which is no word
+    noise: int = 0  # segments in the last speech cluster, which is then no word
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON and for the run's stages; without what differs from run to run."""
@@ -53,6 +53,8 @@ def cluster(
     store = run.groundings
     if config.method not in {"kmeans", "spherical"}:
         raise ConfigError(f"clustering.method: expected kmeans or spherical, found {config.method!r}")
+    if not 0 <= config.noise < 1:
+        raise ConfigError(f"clustering.noise: expected a share from 0 to below 1, found {config.noise}")
     key = fingerprint("cluster", config, store.digest)
     path = clusters_path(run.path / "clusters", config.k)
     began = time.monotonic()
@@ -64,8 +66,6 @@ def cluster(
             values = {f.name: there.info[f.name] for f in fields(ClusterSummary) if f.name in there.info}
             return ClusterSummary(**values, seconds=0.0, already=True)
         raise StoreError(f"{path}: clustered from other groundings or with other settings; --redo replaces it")
-    if not 0 <= config.noise < 1:
-        raise ConfigError(f"clustering.noise: expected a share from 0 to below 1, found {config.noise}")
     sizes = {"speech": config.k, "image": config.k_image or config.k}
     rows = {m: Stored(store.folder, m, store.digest) for m in MODALITIES}
     heard = replace(rows["speech"], modality=SOUND) if config.sound else rows["speech"]
@@ -96,7 +96,7 @@ def cluster(
         found["image"].inertia,
         time.monotonic() - began,
         False,
-        config.noise,
+        round(config.noise * len(store)),
     )
     run.save()
     write_clusters(path, key, arrays, summary.as_dict())

@@ -11,7 +11,7 @@ clusters/k00050.h5
     {speech,image}/offset       int64 (k + 1)     cluster c's members are order[offset[c]:offset[c + 1]]
     affinity                    float64 (k_image, k_speech)   Equation 2
 
-Where info has `noise`, the last speech cluster holds the segments that are far from all others.
+Where info has `noise`, not 0, the last speech cluster holds so many segments, those far from all others.
 """
 
 from __future__ import annotations

@@ -115,6 +115,8 @@ def test_what_cannot_be_meant(tmp_path: Path) -> None:
     ground(run, Silent())
     with pytest.raises(StoreError, match="no sounds to cluster by"):
         cluster(run, dataclasses.replace(run.config.clustering, k=3, sound=True), Silent())
+    cluster(run, dataclasses.replace(run.config.clustering, k=3, noise=1e-6), Silent())  # of no segment
+    assert run.clusters(3).noise is None
     with pytest.raises(ConfigError, match=r"clustering.noise: expected a share"):
         cluster(run, dataclasses.replace(run.config.clustering, k=3, noise=1.0), Silent())
 

@@ -71,6 +71,8 @@ def cluster(
         return
     state = "already there" if summary.already else f"{summary.seconds:.1f} s"
     say(f"{summary.groundings} groundings in {summary.k} speech and {summary.k_image} image clusters ({state})")
+    if summary.noise:
+        say(f"{summary.noise} segments are in no word: cluster {summary.k - 1} holds them as noise")
     say(f"{'cluster':>7} {'size':>7} {'variance':>9} {'image':>6} {'size':>7} {'affinity':>10}  mutual")
     for row in rows[:top]:
         variance = "-" if row["variance"] is None else f"{row['variance']:.4f}"

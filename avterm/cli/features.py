@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def features(
     run: RunArgument,
     corpus: Annotated[Path | None, typer.Option(help="The corpus of a new run.")] = None,
-    preset: Annotated[str | None, typer.Option(help="paper (where none is given), modern, scenes or demo.")] = None,
+    preset: Annotated[str | None, typer.Option(help="paper (the default), modern, scenes, captions or demo.")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
     folder: Annotated[Path | None, typer.Option("--features", help="Keep the features here, for several runs.")] = None,
     vad: Annotated[str | None, typer.Option(help="silero, energy or none.")] = None,

@@ -56,7 +56,7 @@ class Stop:
 def train(
     run: RunArgument,
     corpus: Annotated[Path | None, typer.Option(help="The corpus of a new run.")] = None,
-    preset: Annotated[str | None, typer.Option(help="paper (where none is given), modern, scenes or demo.")] = None,
+    preset: Annotated[str | None, typer.Option(help="paper (the default), modern, scenes, captions or demo.")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
     features: Annotated[Path | None, typer.Option(help="Features computed elsewhere, or to be shared.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How often to go through the training split.")] = None,

@@ -21,7 +21,8 @@ TRIM = (1 / 3, 2 / 3, 1.0)  # of the noise: where little is left out at first, l
 
 @dataclass(frozen=True)
 class KMeans:
-    """centroid float32 (k, D); assignment int32 (N,); distance float32 (N,) squared to the own centroid; inertia."""
+    """centroid float32 (k, D); assignment int32 (N,); distance float32 (N,) squared to the own centroid; inertia, which
+    does not count noise."""
 
     centroid: np.ndarray
     assignment: np.ndarray
@@ -85,8 +86,9 @@ def _with_noise(lloyd: Lloyd, source: Source, far: np.ndarray, made: int) -> KMe
     centroids = np.concatenate([lloyd.centroids, middle.astype(np.float32)[None]])
     label, gap = lloyd.label.copy(), lloyd.gap.copy()
     label[far] = len(lloyd.centroids)
+    inertia = float(np.delete(gap, far).sum(dtype=np.float64))
     for first, block in ahead(source.load, source.firsts):
         here = np.flatnonzero(label[first : first + len(block.values)] == len(lloyd.centroids))
         gap[first + here] = distances(block.values.numpy()[here], centroids, label[first + here])
         source.done(block)
-    return KMeans(centroids, label, gap, float(gap.sum(dtype=np.float64)), made)
+    return KMeans(centroids, label, gap, inertia, made)

@@ -10,7 +10,7 @@ import numpy as np
 from avterm_kernels.lloyd import move
 
 from avterm.clustering.affinity import affinity
-from avterm.clustering.kmeans import KMeans, kmeans
+from avterm.clustering.kmeans import TRIM, KMeans, kmeans
 from avterm.clustering.parts import Stored
 from avterm.clustering.source import Source
 from avterm.config import ClusteringConfig, fingerprint
@@ -55,7 +55,8 @@ def cluster(
         raise ConfigError(f"clustering.method: expected kmeans or spherical, found {config.method!r}")
     if not 0 <= config.noise < 1:
         raise ConfigError(f"clustering.noise: expected a share from 0 to below 1, found {config.noise}")
-    key = fingerprint("cluster", config, store.digest)
+    settings = {name: value for name, value in asdict(config).items() if value or name not in ("sound", "noise")}
+    key = fingerprint("cluster", settings, store.digest)  # as before there was this choice: clusters of then are kept
     path = clusters_path(run.path / "clusters", config.k)
     began = time.monotonic()
     if path.exists() and not redo:
@@ -108,8 +109,8 @@ def _best(
     rows: Stored, k: int, config: ClusteringConfig, progress: Progress, engine: Engine, noise: float = 0.0
 ) -> KMeans:
     """The restart with the lowest inertia."""
-    results = []
-    with progress.step(f"cluster {rows.modality}", config.iterations * config.restarts, "steps") as step:
+    results, steps = [], config.iterations * (1 + len(TRIM) * (noise > 0))
+    with progress.step(f"cluster {rows.modality}", steps * config.restarts, "steps") as step:
         for restart in range(max(1, config.restarts)):
             results.append(
                 kmeans(

@@ -243,12 +243,11 @@ class _Evaluation:
             end = seconds_in(int(frames[index]))
             phones = with_silence(self.known.phones[id], end) if self.known.phones else letters(words, end)
             rows = slice(int(offsets[index]), int(offsets[index + 1]))
-            fragments = [(seconds_in(a), seconds_in(b)) for a, b in segments[rows].tolist()]
+            cluster = self.assignment[rows]
+            clustered = np.full(len(cluster), True) if self.noise is None else cluster != self.noise
+            fragments = [(seconds_in(a), seconds_in(b)) for a, b in segments[rows][clustered].tolist()]
             added = terms.add(fragments, phones, words)
-            clustered = [
-                (f, c) for f, c in zip(fragments, self.assignment[rows].tolist(), strict=True) if c != self.noise
-            ]
-            grouping.add([f for f, _ in clustered], [c for _, c in clustered], phones)
+            grouping.add(fragments, cluster[clustered].tolist(), phones)
             counts[index] = [getattr(added, name) for name in COUNTS]
         column = dict(zip(COUNTS, counts.T, strict=True))
         sure.ratio("boundary_precision", column["boundary_hits"], column["boundaries_found"])

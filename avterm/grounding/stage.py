@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,10 @@ def grounding_fingerprint(run: Run) -> str:
     except FileNotFoundError:
         raise StoreError(f"{run.path}: no trained model here; train one with `avterm train {run.path}`") from None
     features = features_fingerprint(run.features_path)
-    return fingerprint("ground", run.config.grounding, run.corpus.fingerprint, features, weights)
+    settings = asdict(run.config.grounding)
+    if not settings["sound"]:
+        del settings["sound"]  # as before there was a choice: groundings of then are kept
+    return fingerprint("ground", settings, run.corpus.fingerprint, features, weights)
 
 
 def grounding_parts_of(run: Run) -> list[ExpectedShard]:

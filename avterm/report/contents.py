@@ -38,7 +38,10 @@ def summary(source: Source) -> list[list[str]]:
     lost = len(groundings.left_out())
     if lost:
         rows.insert(2, ["pairs without groundings", f"{lost:,}"])
-    labels = {f.label for f in source.facts if f.label is not None}
+    noise = source.clusters.noise
+    if noise is not None:
+        rows.append(["segments left over as noise", f"{int(source.clusters.speech.size[noise]):,}"])
+    labels = {f.label for f in source.facts if f.label is not None and f.cluster != noise}
     if labels:
         rows.append(["distinct labels", f"{len(labels):,}"])
     weighed = [(f.purity, f.size) for f in source.facts if f.purity is not None and f.size]

@@ -15,7 +15,7 @@ from avterm.corpus.manifest import Pair
 from avterm.corpus.words import Word, words_of
 from avterm.errors import UsageError
 from avterm.report.map_figure import CLUSTERS, tsne
-from avterm.store.clusters import clusters_path
+from avterm.store.clusters import NOISE, clusters_path
 from avterm.store.curation import read_curation
 from avterm.store.evaluation import Labels, read_evaluation
 from avterm.store.run import Run
@@ -83,12 +83,13 @@ class Source:
     @property
     def labelled(self) -> bool:
         """Whether any cluster has a label from an evaluation with word times."""
-        return any(f.label is not None for f in self.facts)
+        return any(f.label is not None for f in self.facts if f.cluster != self.clusters.noise)
 
     def standing(self) -> list[ClusterFacts]:
         """The clusters that have members and were not merged into others, the lowest variance first; last those of one
-        member, whose variance of 0 says nothing."""
-        kept = [f for f in self.facts if f.size and self.curation.merged_into(f.cluster) is None]
+        member, whose variance of 0 says nothing. Not that of noise, which is no word."""
+        words = [f for f in self.facts if f.size and f.cluster != self.clusters.noise]
+        kept = [f for f in words if self.curation.merged_into(f.cluster) is None]
         return sorted(kept, key=lambda f: (f.size < 2, f.variance or 0.0, f.cluster))
 
     def members(self, cluster: int, limit: int | None = None) -> np.ndarray:
@@ -128,7 +129,7 @@ class Source:
         return ClusterFacts(
             cluster=cluster,
             name=self.curation.name(cluster),
-            label=_text(found.get("label")),
+            label=NOISE if cluster == self.clusters.noise else _text(found.get("label")),
             state=self.curation.state(cluster),
             note=self.curation.note(cluster),
             merged=merged,

@@ -57,7 +57,7 @@ class Lexicon:
         clusters = run.clusters(k)
         speech, self.run = clusters.speech, run
         self.k = len(speech)
-        self.filled = np.flatnonzero(speech.size > 0)
+        self.filled = np.flatnonzero((speech.size > 0) & (np.arange(self.k) != _number(clusters.noise)))
         if not len(self.filled):
             raise BadInput(f"{run.path}: the clusters of k = {self.k} are empty")
         curation = read_curation(run, self.k)
@@ -69,7 +69,6 @@ class Lexicon:
             home = c if into is None else into
             states = {curation.state(c), curation.state(home)}
             wanted = "rejected" not in states and (keep == "kept" or curation.state(home) == "accepted")
-            wanted = wanted and c != clusters.noise
             self.entries.append(Entry(home, curation.name(home), labels.get(home), wanted))
         self.centroid = speech.centroid[self.filled].astype(np.float32)
         self.measured, self.by_sound = speech.measured[self.filled].astype(np.float32), speech.by_sound
@@ -81,6 +80,8 @@ class Lexicon:
         accepted = np.array([curation.state(e.cluster) == "accepted" for e in self.entries])
         self.variance = np.where(accepted, 0.0, variance)  # somebody listened: no need to go by the variance
         self._affinity = clusters.affinity[:, self.filled]
+        clustered = speech.assignment != _number(clusters.noise)
+        self.reach = np.inf if clustered.all() else float(speech.distance[clustered].max(initial=0))
 
     @cached_property
     def word(self) -> np.ndarray:
@@ -100,13 +101,15 @@ class Lexicon:
 
     def judge(self, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float32 (S, D) embeddings, or (S, C) sounds if `by_sound` → int64 (S,) place among `entries` of the nearest
-        cluster (ties: the lower), and float32 (S,) how sure it is, 0 where that cluster is not wanted."""
+        cluster (ties: the lower), and float32 (S,) how sure it is, 0 where that cluster is not wanted and where even
+        it is so far away that clustering would have called the segment noise."""
         nearest, sure = np.empty(len(segments), np.int64), np.empty(len(segments), np.float32)
         for start in range(0, len(segments), _BLOCK):
             gaps = squared_distances(segments[start : start + _BLOCK], self.measured)
             own = gaps.argmin(1)
             stop = start + len(gaps)
-            nearest[start:stop], sure[start:stop] = own, self._sure(gaps, own)
+            within = gaps[np.arange(len(gaps)), own] <= self.reach
+            nearest[start:stop], sure[start:stop] = own, np.where(within, self._sure(gaps, own), 0)
         return nearest, np.where(self.wanted[nearest], sure, 0)
 
     def _sure(self, gaps: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -116,6 +119,11 @@ class Lexicon:
             margin = np.where(np.isfinite(other), (other - distance) / np.maximum(other + distance, 1e-12), 1.0)
         score = CONSTANT + MARGIN * margin + (DISTANCE * distance + VARIANCE * self.variance[own]) / self.total
         return 1 / (1 + np.exp(-np.clip(score, -60, 60)))
+
+
+def _number(noise: int | None) -> int:
+    """The cluster of noise, or a number that no cluster has."""
+    return -1 if noise is None else noise
 
 
 def squared_distances(rows: np.ndarray, centroid: np.ndarray) -> np.ndarray:

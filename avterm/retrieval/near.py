@@ -10,7 +10,7 @@ from avterm.engine.ahead import ahead
 from avterm.retrieval.best import Best
 from avterm.retrieval.hits import DISTANCE, SIMILARITY, Found
 from avterm.retrieval.lexicon import Entry, Lexicon, squared_distances
-from avterm.store.clusters import Clusters, Modality
+from avterm.store.clusters import NOISE, Clusters, Modality
 from avterm.store.curation import read_curation
 from avterm.store.run import Run
 from avterm.units import seconds_in
@@ -33,6 +33,8 @@ class NearClusters:
         linked = cluster if modality == "speech" else int(self.clusters.speech_of_image[cluster])
         entry = self._entries.get(linked)
         name, label = (entry.name, entry.label) if entry else (None, None)
+        if linked == self.clusters.noise:
+            name, label = None, NOISE
         if modality == "image":
             name = self._image.name(cluster) or name
         return {"name": name, "label": label}
@@ -42,8 +44,9 @@ class NearClusters:
     ) -> list[Found]:
         """Clusters of a modality, each by that of `vectors` (S, D), of the modality `asked`, which is nearest to it.
 
-        By squared distance, as clustering has it, within a modality; by inner product, as grounding has it, across the
-        two. `where`: arrays (S, …) that tell where each segment or box of the query lies.
+        By squared distance of embeddings within a modality, also where segments were clustered by sound; by inner
+        product, as grounding has it, across the two. `where`: arrays (S, …) that tell where each segment or box of the
+        query lies.
         """
         side: Modality = getattr(self.clusters, modality)
         filled = np.flatnonzero(side.size > 0)

@@ -4,7 +4,7 @@ clusters/k00050.h5
     {speech,image}/centroid     float32 (k, D)    mean of the members' embeddings
     speech/sound                float32 (k, C)    centroids that segments were assigned by, where by their sound
     {speech,image}/assignment   int32 (rows,)     cluster of each grounding, in the order of the grounding store
-    {speech,image}/distance     float32 (rows,)   squared distance of each grounding to its centroid
+    {speech,image}/distance     float32 (rows,)   squared distance of each grounding to its centroid (of sounds, if any)
     {speech,image}/size         int64 (k,)
     {speech,image}/variance     float64 (k,)      mean squared distance of the members to the centroid; NaN if empty
     {speech,image}/order        int64 (rows,)     groundings by cluster, from the centre outwards

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avterm.errors import UsageError
 from avterm.store.clusters import Clusters, Modality
 from avterm.store.groundings import Groundings
 from avterm.store.journal import Anchor, Edit, History, Journal
@@ -58,7 +59,7 @@ class Curation:
         direct = [edit for edit in mine if edit.clusters == clusters.fingerprint and edit.k == _k(clusters, modality)]
         others = {edit.uid for edit in mine} - {edit.uid for edit in direct}
         if others:
-            place = _Places(run, getattr(clusters, modality))
+            place = _Places(run, getattr(clusters, modality), clusters.noise if modality == "speech" else None)
             for edit in mine:
                 if edit.uid in others:
                     self._carry(edit, place)
@@ -152,9 +153,9 @@ class Curation:
 class _Places:
     """Where anchors lie now."""
 
-    def __init__(self, run: Run, clusters: Modality) -> None:
+    def __init__(self, run: Run, clusters: Modality, noise: int | None) -> None:
         self.groundings: Groundings = run.groundings
-        self.clusters = clusters
+        self.clusters, self.noise = clusters, noise
         self._cache: dict[tuple[Anchor, str], int | None] = {}
 
     def row(self, anchor: Anchor, fingerprint: str) -> int | None:
@@ -165,13 +166,16 @@ class _Places:
         return self._cache[key]
 
     def cluster(self, anchors: Sequence[Anchor], fingerprint: str) -> int | None:
-        """The cluster that holds most of the anchors and at least the share HELD of them; the lower number in a tie."""
+        """The cluster that holds most of the anchors and at least the share HELD of them; the lower number in a tie.
+
+        Never that of noise: what was decided about a word does not hold for what is left over.
+        """
         rows = [row for anchor in anchors if (row := self.row(anchor, fingerprint)) is not None]
         if not rows:
             return None
         votes = Counter(int(c) for c in self.clusters.assignment[np.asarray(rows)])
         cluster, count = min(votes.items(), key=lambda item: (-item[1], item[0]))
-        return cluster if count >= HELD * len(anchors) else None
+        return cluster if count >= HELD * len(anchors) and cluster != self.noise else None
 
     def _find(self, anchor: Anchor, fingerprint: str) -> int | None:
         if fingerprint == self.groundings.fingerprint:
@@ -200,7 +204,12 @@ def make_edit(
     run: Run, clusters: Clusters, modality: str, kind: str, cluster: int, *, value: str = "", into: int = -1,
     member: int | None = None,
 ) -> Edit:  # fmt: skip
-    """An edit of one of these clusters, with its anchors; `member` is a row. Append it to the run's Journal."""
+    """An edit of one of these clusters, with its anchors; `member` is a row. Append it to the run's Journal.
+
+    UsageError where clusters are merged with that of noise.
+    """
+    if kind == "merge" and modality == "speech" and into >= 0 and clusters.noise in (cluster, into):
+        raise UsageError(f"cluster {clusters.noise} holds what was left over as noise and cannot be merged")
     side: Modality = getattr(clusters, modality)
 
     def anchors(number: int) -> tuple[Anchor, ...]:

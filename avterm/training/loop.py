@@ -317,14 +317,15 @@ def _summary(run: Run, trainer: Trainer, seconds: float, finished: bool) -> dict
 def training_fingerprint(run: Run) -> str:
     """Changes with anything that changes the weights; not with how many processes share the work."""
     config = run.config
-    training = asdict(config.training)
+    model, training = asdict(config.model), asdict(config.training)
     if training["impostors"] == "global":
         del training["impostors"]  # as before there was a choice: runs of then go on
     if training["cells"] == 1:
         del training["cells"]
+    if model["image_dropout"] == 0:
+        del model["image_dropout"]
     return fingerprint(
-        "train", asdict(config.speech), asdict(config.vision), asdict(config.model), training,
-        run.corpus.fingerprint,
+        "train", asdict(config.speech), asdict(config.vision), model, training, run.corpus.fingerprint
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from avterm import units
 from avterm.errors import AvtermError, BadInput, StoreError, UsageError
-from avterm.store.clusters import Clusters, Modality
+from avterm.store.clusters import NOISE, Clusters, Modality
 from avterm.store.curation import Curation, curation_path, make_edit
 from avterm.store.evaluation import Labels, labels_fingerprint, read_evaluation
 from avterm.store.journal import Edit, Journal
@@ -90,6 +90,8 @@ class Session:
         given = curation.name(cluster) if curation else None
         if given:
             return given
+        if modality == "speech" and cluster == self.clusters.noise:
+            return NOISE
         if self.evaluation is None:
             return ""
         number = cluster if modality == "speech" else int(self.clusters.speech_of_image[cluster])
@@ -225,14 +227,18 @@ class Session:
         gaps = ((centroids - centroids[cluster]) ** 2).sum(axis=1)
         gaps[(side.size == 0) | ~np.isfinite(gaps)] = np.inf
         gaps[cluster] = np.inf
+        if modality == "speech" and self.clusters.noise is not None:
+            gaps[self.clusters.noise] = np.inf
         order = np.argsort(gaps, kind="stable")[:limit]
         return [(int(c), float(gaps[c])) for c in order if np.isfinite(gaps[c])]
 
     def linked(self, modality: str, cluster: int, limit: int = 12) -> list[tuple[int, float]]:
         """Blocks. Clusters of the other modality with the highest affinity (Equation 2), and that affinity."""
         affinity = self.clusters.affinity[:, cluster] if modality == "speech" else self.clusters.affinity[cluster]
-        order = np.argsort(-affinity, kind="stable")[:limit]
-        return [(int(c), float(affinity[c])) for c in order if affinity[c] > 0]
+        order = np.argsort(-affinity, kind="stable")
+        if modality == "image" and self.clusters.noise is not None:
+            order = order[order != self.clusters.noise]
+        return [(int(c), float(affinity[c])) for c in order[:limit] if affinity[c] > 0]
 
     def crops(self, modality: str, cluster: int, limit: int = 9) -> list[tuple[np.ndarray, Member]]:
         """Blocks. The pictures of the most central members whose picture can be read, with the member."""

@@ -12,21 +12,25 @@ import torch
 from avterm.clustering.kmeans import kmeans
 from avterm.clustering.stage import cluster
 from avterm.config import override
-from avterm.errors import ConfigError, StoreError
+from avterm.errors import ConfigError, StoreError, UsageError
 from avterm.export.discovered import Discovered
 from avterm.grounding.grounder import Grounded, Grounder
 from avterm.grounding.stage import ground
 from avterm.progress import Silent
+from avterm.report.source import Source
 from avterm.retrieval.front import Front
 from avterm.retrieval.lexicon import Lexicon
 from avterm.retrieval.near import NearClusters
 from avterm.retrieval.tag import Tagger
+from avterm.store.curation import curation_path, make_edit, read_curation
 from avterm.store.groundings import SOUND
+from avterm.store.journal import Journal
 from avterm.store.run import Run
 from avterm.tui.rows import build_rows
 from tests.grounding.support import make_groundable, untrained_backbone
-from tests.retrieval.support import small_config, write_sound
+from tests.retrieval.support import small_config
 from tests.synthetic import make_run
+from tests.tui.support import session_of
 
 
 @pytest.fixture(autouse=True)
@@ -81,20 +85,22 @@ def test_clusters_by_sound_keep_centroids_of_both_kinds(tmp_path: Path) -> None:
     assert cluster(run, config, Silent()).already
 
 
-def test_new_speech_is_heard_by_its_sound_and_never_as_noise(tmp_path: Path) -> None:
+def test_speech_is_heard_by_its_sound_and_never_as_noise(tmp_path: Path) -> None:
     run = grounded(tmp_path)
     cluster(run, dataclasses.replace(run.config.clustering, k=4, sound=True, noise=0.3), Silent())
     lexicon, front = Lexicon(run, 4), Front(run, torch.device("cpu"))
     nearest, sure = lexicon.judge(run.groundings.embeddings(SOUND)[:].astype(np.float32))
-    noise = [e.cluster for e in lexicon.entries].index(3)
-    assert (sure[nearest == noise] == 0).all()
-    assert sure.max() > 0
-    _, tagged = next(iter(Tagger(front, lexicon, 0.0).recordings([write_sound(tmp_path / "new.flac")])))
-    assert tagged.tags
+    assignment = run.clusters(4).speech.assignment
+    assert (sure[assignment == 3] == 0).all()
+    assert (sure[assignment != 3] > 0).all()
+    np.testing.assert_array_equal(lexicon.filled[nearest[assignment != 3]], assignment[assignment != 3])
+    tagger = Tagger(front, lexicon, 0.0)
+    tags = [tag for id in run.groundings.ids for tag in tagger.heard(front.heard_of(run.corpus[id]))]
+    assert tags
+    assert 3 not in {tag.cluster for tag in tags}
     near = NearClusters(run, run.clusters(4)).nearest("speech", "speech", run.clusters(4).speech.centroid, {}, 9)
     assert len(near) == 3
     assert 3 not in {found.about["cluster"] for found in near}
-    assert 3 not in {tag.cluster for tag in tagged.tags if tag.confidence > 0}
 
 
 def test_noise_is_no_word_to_anybody(tmp_path: Path) -> None:
@@ -108,6 +114,21 @@ def test_noise_is_no_word_to_anybody(tmp_path: Path) -> None:
     assert 5 not in {f.cluster for f in Discovered(run, 6).facts}
     assert 5 not in Discovered(run, 6).cluster
     assert 5 in Discovered(run, 6, keep="all").cluster
+    with pytest.raises(UsageError, match="cannot be merged"):
+        make_edit(run, clusters, "speech", "merge", 2, into=5)
+    names = [make_edit(run, clusters, "speech", "name", c, value=f"word {c}") for c in range(5)]
+    Journal(curation_path(run)).append(names)
+    cluster(run, dataclasses.replace(run.config.clustering, k=6, noise=0.8), Silent(), redo=True)
+    assert read_curation(run, 6).name(5) is None  # though most of some word's segments may lie there now
+    assert read_curation(run, 6).unplaced
+    source = Source(run, 6)
+    assert source.facts[5].title == "(noise)"
+    assert 5 not in {f.cluster for f in source.standing()}
+    assert not source.labelled
+    session = session_of(run, k=6)
+    assert session.name("speech", 5) == "(noise)"
+    assert 5 not in {c for i in range(6) for c, _ in session.linked("image", i)}
+    assert 5 not in {c for i in range(5) for c, _ in session.nearest("speech", i)}
 
 
 def test_what_cannot_be_meant(tmp_path: Path) -> None:

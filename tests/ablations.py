@@ -23,6 +23,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 MEASURES = ("search", "annotation", "purity", "pointing", "iou", "boundaries", "words")
 FEWEST, PUREST = 10, 0.5  # members and purity of a cluster that counts as a word found
+BEFORE = ("model.image_dropout=0.0", "training.average=0.0", "training.batch=64", "training.epochs=18")  # of `scenes`
 LATER = ("grounding.", "clustering.")  # settings after training: such rows take over the first row's model
 
 
@@ -76,14 +77,12 @@ TABLES: dict[str, Table] = {
             "as it is": (),
             "no channels of the pictures dropped": ("model.image_dropout=0.0",),
             "weights not averaged": ("training.average=0.0",),
-            "neither (18 epochs)": ("model.image_dropout=0.0", "training.average=0.0", "training.epochs=18"),
-            "head level 1": ("model.head_level=1.0",),
-            "head level .1": ("model.head_level=0.1",),
-            "MISA": ("model.similarity=misa",),
+            "before": BEFORE,
+            "before, head level 1": (*BEFORE, "model.head_level=1.0"),
+            "before, MISA": (*BEFORE, "model.similarity=misa"),
             "the modern speech branch": ("model.speech_branch=modern",),
             "start temperature .07": ("training.temperature=0.07",),
             "width 1/2": ("model.width=0.5",),
-            "12 epochs": ("training.epochs=12",),
         },
     ),
     "captions": Table(

@@ -60,9 +60,9 @@ def cluster(
         _refuse_more_than(
             count, {"-k": max((int(text) for text in k if text != "auto"), default=0), "--k-image": config.k_image or 0}
         )
-        heard = SOUND if config.sound else "speech"
+        heard = opened.groundings.embeddings(SOUND if config.sound else "speech")
         for text in k:
-            wanted = int(text) if text != "auto" else choose_k(opened.groundings.embeddings(heard), config.seed)
+            wanted = int(text) if text != "auto" else choose_k(heard, config.seed)
             summary = stage(opened, dataclasses.replace(config, k=wanted), progress, redo, where)
     rows = _rows(opened, summary.k)
     if json:
@@ -70,9 +70,8 @@ def cluster(
             emit(row)
         return
     state = "already there" if summary.already else f"{summary.seconds:.1f} s"
+    state += f", {summary.noise} segments left to cluster {summary.k - 1} as noise" if summary.noise else ""
     say(f"{summary.groundings} groundings in {summary.k} speech and {summary.k_image} image clusters ({state})")
-    if summary.noise:
-        say(f"{summary.noise} segments are in no word: cluster {summary.k - 1} holds them as noise")
     say(f"{'cluster':>7} {'size':>7} {'variance':>9} {'image':>6} {'size':>7} {'affinity':>10}  mutual")
     for row in rows[:top]:
         variance = "-" if row["variance"] is None else f"{row['variance']:.4f}"

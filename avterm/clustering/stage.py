@@ -70,10 +70,8 @@ def cluster(
     sizes = {"speech": config.k, "image": config.k_image or config.k}
     rows = {m: Stored(store.folder, m, store.digest) for m in MODALITIES}
     heard = replace(rows["speech"], modality=SOUND) if config.sound else rows["speech"]
-    found = {
-        "speech": _best(heard, sizes["speech"], config, progress, engine, config.noise),
-        "image": _best(rows["image"], sizes["image"], config, progress, engine),
-    }
+    speech = _best(heard, sizes["speech"], config, progress, engine, config.noise)
+    found = {"speech": speech, "image": _best(rows["image"], sizes["image"], config, progress, engine)}
     arrays: dict[str, np.ndarray] = {}
     for name, result in found.items():
         arrays |= {f"{name}/{key}": value for key, value in _describe(result, sizes[name]).items()}

@@ -62,7 +62,11 @@ def cluster(
         )
         heard = opened.groundings.embeddings(SOUND if config.sound else "speech")
         for text in k:
-            wanted = int(text) if text != "auto" else choose_k(heard, config.seed)
+            wanted = (
+                choose_k(heard, config.seed, spherical=config.method == "spherical", noise=config.noise)
+                if text == "auto"
+                else int(text)
+            )
             summary = stage(opened, dataclasses.replace(config, k=wanted), progress, redo, where)
     rows = _rows(opened, summary.k)
     if json:

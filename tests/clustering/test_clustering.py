@@ -194,6 +194,23 @@ def test_k_is_found_again_without_labels() -> None:
     assert choose_k(blobs(3000, 15, depth=32)) in (10, 15, 20)  # a split blob may be found again by chance
 
 
+def test_k_is_found_again_among_strays_where_they_are_noise() -> None:
+    rng = np.random.default_rng(0)
+    near = blobs(1500, 15, depth=32)
+    rows = np.concatenate([near, rng.uniform(-0.5, 0.5, near.shape) * np.abs(near).max()]).astype(np.float32)
+    assert choose_k(rows) == 2  # nothing
+    assert choose_k(rows, noise=0.5) in (9, 11, 16, 21)  # the noise's among them
+
+
+def test_k_of_directions_is_found_again_however_long_the_rows_are() -> None:
+    rng = np.random.default_rng(0)
+    directions = np.repeat(np.linalg.qr(rng.normal(size=(32, 32)))[0][:15], 200, axis=0)
+    rows = directions + rng.normal(0, 0.05, directions.shape)
+    rows *= np.exp(rng.normal(0, 2, (len(rows), 1)))
+    assert choose_k(rows.astype(np.float32), spherical=True) in (10, 15, 20)
+    assert choose_k(rows.astype(np.float32)) not in (10, 15, 20)
+
+
 @pytest.mark.parametrize("types", [(np.float16, np.float16), (np.float32, np.float32), (np.float16, np.float32)])
 def test_affinity_is_the_double_loop(types: tuple[type, type], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "BLOCK", 17)

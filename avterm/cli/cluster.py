@@ -11,6 +11,7 @@ from avterm.cli.engines import AddressOption, CpusOption, EngineOption, Where, W
 from avterm.errors import UsageError
 
 if TYPE_CHECKING:
+    from avterm.clustering.stage import ClusterSummary
     from avterm.store.run import Run
 
 
@@ -73,17 +74,22 @@ def cluster(
         for row in rows:
             emit(row)
         return
+    _print(summary, rows[:top])
+    say(f"next: avterm evaluate {run}, or avterm browse {run}")
+
+
+def _print(summary: ClusterSummary, rows: list[dict[str, Any]]) -> None:
+    """What was clustered, and a line for each of these clusters."""
     state = "already there" if summary.already else f"{summary.seconds:.1f} s"
     state += f", {summary.noise} segments left to cluster {summary.k - 1} as noise" if summary.noise else ""
     say(f"{summary.groundings} groundings in {summary.k} speech and {summary.k_image} image clusters ({state})")
     say(f"{'cluster':>7} {'size':>7} {'variance':>9} {'image':>6} {'size':>7} {'affinity':>10}  mutual")
-    for row in rows[:top]:
+    for row in rows:
         variance = "-" if row["variance"] is None else f"{row['variance']:.4f}"
         say(
             f"{row['cluster']:7} {row['size']:7} {variance:>9} {row['image_cluster']:6} {row['image_size']:7} "
             f"{row['affinity']:10.2f}  {'yes' if row['mutual'] else ''}"
         )
-    say(f"next: avterm evaluate {run}, or avterm browse {run}")
 
 
 def _refuse_more_than(count: int, asked: dict[str, int]) -> None:

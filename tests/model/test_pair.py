@@ -72,3 +72,13 @@ def test_channels_are_dropped_for_each_picture_and_all_its_cells_in_training_onl
 def test_a_share_of_channels_that_cannot_be_dropped_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match="image_dropout"):
         PairModel(dataclasses.replace(CONFIG, image_dropout=share), 6)
+
+
+def test_a_picture_is_the_mean_of_its_projected_cells() -> None:
+    torch.manual_seed(0)
+    features = torch.randn(3, 4, 5, 6)
+    for normalise in (False, True):
+        model = PairModel(dataclasses.replace(CONFIG, normalise_image=normalise), 6)
+        torch.testing.assert_close(
+            model.embed_image(features), model.finish_image(model.project(features).mean((1, 2))), atol=1e-6, rtol=1e-5
+        )

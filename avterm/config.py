@@ -45,6 +45,7 @@ class ModelConfig:
     """Section 3: the two branches and how they are compared."""
 
     speech_branch: str = "harwath2017"  # harwath2017 | harwath2016 | modern
+    filters: tuple[int, ...] = ()  # width of each layer's filters of the speech branch, odd; empty: the branch's own
     width: float = 1.0  # of the speech branch's hidden channels
     batch_norm: bool = False
     dropout: float = 0.0
@@ -102,6 +103,7 @@ class GroundingConfig:
     min_relative: float = 0.5  # of the top kept score
     max_kept: int = 10
     borders: str = "grid"  # grid: the paper's | adaptive: where the score rises and falls
+    border_height: float = 0.8  # of the peak over the caption's median, above which an adaptive segment reaches
     pairs_per_shard: int = 1000
     dtype: str = "float16"  # of the stored embeddings
     sound: bool = False  # also keep how each segment sounds, for clustering.sound

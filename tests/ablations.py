@@ -23,7 +23,6 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 MEASURES = ("search", "annotation", "purity", "pointing", "iou", "boundaries", "words")
 FEWEST, PUREST = 10, 0.5  # members and purity of a cluster that counts as a word found
-BEFORE = ("model.image_dropout=0.0", "training.average=0.0", "training.batch=64", "training.epochs=18")  # of `scenes`
 LATER = ("grounding.", "clustering.")  # settings after training: such rows take over the first row's model
 
 
@@ -75,14 +74,17 @@ TABLES: dict[str, Table] = {
         50,
         {
             "as it is": (),
+            "0.5 s are heard at a time": ("model.filters=[1,11,7,5,1]",),
+            "1.2 s are heard at a time": ("model.filters=[1,11,17,9,5]",),
+            "2.5 s are heard at a time": ("model.filters=[]",),
             "no channels of the pictures dropped": ("model.image_dropout=0.0",),
             "weights not averaged": ("training.average=0.0",),
-            "before": BEFORE,
-            "before, head level 1": (*BEFORE, "model.head_level=1.0"),
-            "before, MISA": (*BEFORE, "model.similarity=misa"),
-            "the modern speech branch": ("model.speech_branch=modern",),
+            "the backbone's head at level 1": ("model.head_level=1.0",),
+            "MISA": ("model.similarity=misa",),
+            "the modern speech branch": ("model.speech_branch=modern", "model.filters=[]"),
             "start temperature .07": ("training.temperature=0.07",),
             "width 1/2": ("model.width=0.5",),
+            "batches of 64": ("training.batch=64",),
         },
     ),
     "captions": Table(
@@ -90,6 +92,7 @@ TABLES: dict[str, Table] = {
         200,
         {
             "as it is": (),
+            "2.5 s are heard at a time": ("model.filters=[]",),
             "no channels of the pictures dropped": ("model.image_dropout=0.0",),
             "weights not averaged": ("training.average=0.0",),
             "clustered by embeddings, not by sound": ("clustering.sound=false",),

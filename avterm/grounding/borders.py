@@ -6,18 +6,23 @@ import numpy as np
 from torch import Tensor
 
 SHORTEST = 10  # frames
-HEIGHT = 0.8  # of the peak over the median: lower, words take in the ones beside them in running speech
 
 
 def refine_borders(
-    frames: Tensor, stride: int, active: np.ndarray, segments: np.ndarray, boxes: Tensor, reach: int = 20
+    frames: Tensor,
+    stride: int,
+    active: np.ndarray,
+    segments: np.ndarray,
+    boxes: Tensor,
+    height: float = 0.8,
+    reach: int = 20,
 ) -> np.ndarray:
     """Move both ends of each kept segment to where the box's score rises and falls.
 
     frames: (T', D) output frames of the speech branch, each `stride` mel frames long; active: uint8 (frames,);
     segments: int64 (S, 2); boxes: (S, D) embeddings.
     Around the peak of the score with the segment's own box, among the segment's frames that hold speech, the word
-    reaches as far as the score stays above HEIGHT of the way from the caption's median to the peak, and never into
+    reaches as far as the score stays above `height` of the way from the caption's median to the peak, and never into
     silence: the score itself runs on into the silence beside a word. A segment without speech stays as it is. Ends
     move at most `reach` frames outwards. Returns int64 (S, 2), at least SHORTEST frames long each.
     """
@@ -32,7 +37,7 @@ def refine_borders(
             continue
         peak = start + int(np.argmax(np.where(speech, fine[start:stop], -np.inf)))
         floor = np.median(fine)
-        inside = (fine >= floor + HEIGHT * (fine[peak] - floor)) & (active > 0)
+        inside = (fine >= floor + height * (fine[peak] - floor)) & (active > 0)
         begin, end = peak, peak + 1
         while begin > low and inside[begin - 1]:
             begin -= 1

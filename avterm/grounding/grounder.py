@@ -80,6 +80,8 @@ def check_settings(config: GroundingConfig) -> None:
         raise ConfigError(f"{name}.segment_max: expected {config.segment_min} or more, found {config.segment_max}")
     if not 0 <= config.min_side <= 1:
         raise ConfigError(f"{name}.min_side: expected a share from 0 to 1, found {config.min_side}")
+    if not 0 < config.border_height <= 1:
+        raise ConfigError(f"{name}.border_height: expected a share above 0, at most 1, found {config.border_height}")
     if not 1 <= config.max_aspect <= 1000:
         raise ConfigError(f"{name}.max_aspect: expected 1 (squares) to 1000, found {config.max_aspect}")
     if config.borders == "adaptive" and config.road == "exact":
@@ -170,7 +172,8 @@ class Grounder:
         chosen = select_best(box, best, segments, silence_shares(proposed.active, segments), config)
         kept, kept_speech, kept_image = segments[chosen.segment], speech[chosen.segment], image[chosen.box]
         if config.borders == "adaptive" and len(kept):
-            kept = refine_borders(spoken.output, self.model.stride, proposed.active, kept, kept_image)
+            height = config.border_height
+            kept = refine_borders(spoken.output, self.model.stride, proposed.active, kept, kept_image, height)
             kept_speech = self.road.segments(spoken, kept)
             score = (kept_speech * kept_image).sum(1).cpu().numpy()
             order = np.argsort(-score, kind="stable")

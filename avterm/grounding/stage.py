@@ -68,6 +68,8 @@ def grounding_fingerprint(run: Run) -> str:
     settings = asdict(run.config.grounding)
     if not settings["sound"]:
         del settings["sound"]  # as before there was a choice: groundings of then are kept
+    if settings["border_height"] == 0.8:
+        del settings["border_height"]
     return fingerprint("ground", settings, run.corpus.fingerprint, features, weights)
 
 

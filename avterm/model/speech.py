@@ -7,7 +7,7 @@ end is zeroed after every layer, so that a caption gives the same output alone a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,21 @@ MODERN = (
 )
 
 BRANCHES = {"harwath2017": HARWATH_2017, "harwath2016": HARWATH_2016, "modern": MODERN}
+
+
+def with_filters(layers: tuple[Layer, ...], filters: tuple[int, ...]) -> tuple[Layer, ...]:
+    """These layers with filters of other widths, one for each; none given: as they are. ConfigError if not odd.
+
+    What one output hears, all layers together, is what can be learnt by heart at once: as wide as a word, not wider.
+    """
+    if not filters:
+        return layers
+    if len(filters) != len(layers) or any(f < 1 or f % 2 == 0 for f in filters):
+        raise ConfigError(
+            f"model.filters: expected {len(layers)} odd widths, one for each layer of the speech branch, "
+            f"found {list(filters)}"
+        )
+    return tuple(replace(layer, width=width) for layer, width in zip(layers, filters, strict=True))
 
 
 class FrameNorm(nn.BatchNorm1d):
@@ -121,7 +136,7 @@ class SpeechBranch(nn.Module):
             raise ConfigError(
                 f"model.speech_branch: expected one of {', '.join(BRANCHES)}, found {config.speech_branch!r}"
             )
-        layers = BRANCHES[config.speech_branch]
+        layers = with_filters(BRANCHES[config.speech_branch], config.filters)
         blocks, inputs, stride = [], mels, 1
         for i, layer in enumerate(layers):
             last = i == len(layers) - 1

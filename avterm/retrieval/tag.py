@@ -133,7 +133,8 @@ class Tagger:
         segments, cluster, sure = self._choose(spoken, segments)
         if self.config.borders == "adaptive" and len(segments):
             boxes = torch.from_numpy(self.lexicon.centroid[cluster]).to(spoken.output.device)
-            moved = refine_borders(spoken.output, self.front.model.stride, heard.active, segments, boxes)
+            height = self.config.border_height
+            moved = refine_borders(spoken.output, self.front.model.stride, heard.active, segments, boxes, height)
             segments, cluster, sure = self._choose(spoken, moved)
         entries = [self.lexicon.entries[c] for c in cluster.tolist()]
         tags = [

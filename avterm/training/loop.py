@@ -324,6 +324,8 @@ def training_fingerprint(run: Run) -> str:
         del training["cells"]
     if model["image_dropout"] == 0:
         del model["image_dropout"]
+    if not model["filters"]:
+        del model["filters"]
     return fingerprint(
         "train", asdict(config.speech), asdict(config.vision), model, training, run.corpus.fingerprint
     )  # fmt: skip

@@ -52,3 +52,26 @@ def test_masked_norm_is_batch_norm_of_the_true_frames() -> None:
 def test_unknown_branch_is_named() -> None:
     with pytest.raises(ConfigError, match="harwath2018"):
         SpeechBranch(ModelConfig(speech_branch="harwath2018"))
+
+
+@pytest.mark.parametrize(
+    ("branch", "filters", "heard"),
+    [("harwath2017", (), 249), ("harwath2017", (1, 11, 9, 7, 3), 81), ("harwath2016", (1, 1, 1), 10)],
+)
+def test_an_output_hears_as_far_as_the_filters_reach(branch: str, filters: tuple[int, ...], heard: int) -> None:
+    torch.manual_seed(0)
+    model = SpeechBranch(ModelConfig(speech_branch=branch, filters=filters, width=1 / 16, embedding=12)).double()
+    mel = torch.randn(1, 800, 40, dtype=torch.float64, requires_grad=True)
+    model.blocks[-1].rectify = False  # an output that is cut off at zero has no gradient, however far it hears
+    middle = model(mel, torch.tensor([800]))[0, 400 // model.stride]
+    reached = torch.zeros(800, dtype=torch.bool)
+    for value in middle:  # a maximum lets through one of its frames: what all outputs hear, from near to far
+        reached |= torch.autograd.grad(value, mel, retain_graph=True)[0][0].any(1)
+    first, last = reached.nonzero()[[0, -1], 0].tolist()
+    assert heard - 12 <= last - first + 1 <= heard
+
+
+@pytest.mark.parametrize("filters", [(1, 11), (1, 10, 9, 7, 3), (1, 11, 9, 7, -3), (0, 11, 9, 7, 3)])
+def test_filters_that_do_not_fit_the_branch_are_named(filters: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"model\.filters: expected 5 odd widths"):
+        SpeechBranch(ModelConfig(filters=filters))

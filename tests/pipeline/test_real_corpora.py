@@ -45,6 +45,11 @@ def test_spoken_digits(corpora: Path, tmp_path: Path) -> None:
     assert labels >= {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
 
 
-def test_flickr_photos_can_be_read_whole(corpora: Path, tmp_path: Path) -> None:
-    assert last(avterm("corpus", "import", corpora / "flickr-photos", "--to", tmp_path, "--json"))["pairs"] == 800
-    avterm("corpus", "check", tmp_path)
+def test_flickr_photos(corpora: Path, tmp_path: Path) -> None:
+    corpus, run = tmp_path / "corpus", tmp_path / "run"
+    assert last(avterm("corpus", "import", corpora / "flickr-photos", "--to", corpus, "--json"))["pairs"] == 800
+    avterm("corpus", "check", corpus)
+    avterm("train", run, "--corpus", corpus, "--preset", "scenes")
+    recall = last(avterm("retrieve", run, "--json"))
+    # The aim is .50 (docs/model.md); of 100 pictures, what the order of additions changes is some hundredths.
+    assert min(recall[way]["r10"] for way in ("search", "annotation")) >= 0.45

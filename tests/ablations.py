@@ -100,6 +100,8 @@ TABLES: dict[str, Table] = {
             "neither": ("clustering.sound=false", "clustering.noise=0.0"),
             "plain k-means": ("clustering.method=kmeans",),
             "above .9 of the top score, .3 noise": ("grounding.min_relative=0.9", "clustering.noise=0.3"),
+            "borders at .8 of the peak": ("grounding.border_height=0.8",),
+            "borders at .5 of the peak": ("grounding.border_height=0.5",),
             "segments of 50 to 100 frames": (
                 "grounding.segment_step=10",
                 "grounding.segment_min=50",

@@ -18,7 +18,7 @@ from avterm.grounding.roads import Spoken
 from avterm.retrieval import tag as tagging
 from avterm.retrieval.front import Front, Heard
 from avterm.retrieval.lexicon import Lexicon
-from avterm.retrieval.tag import Tagger
+from avterm.retrieval.tag import Tag, Tagger
 from avterm.speech import stretches as cutting
 from avterm.store.curation import curation_path, make_edit
 from avterm.store.journal import Journal
@@ -119,6 +119,12 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return make_searchable(tmp_path_factory.mktemp("tag"))
 
 
+def rounded(tags: list[Tag]) -> list[Tag]:
+    """Tags that equal others where all but the last bits of the confidence do: the math library may add up in another
+    order where memory lies otherwise."""
+    return [dataclasses.replace(tag, confidence=pytest.approx(tag.confidence, rel=1e-3)) for tag in tags]
+
+
 def test_recordings_one_by_one_and_side_by_side(real: Run, tmp_path: Path) -> None:
     whole = Tagger(Front(real, torch.device("cpu")), Lexicon(real), 0.0)
     paths = [write_sound(tmp_path / f"{i}.wav", 1.5 + i / 2, i) for i in range(3)]
@@ -128,7 +134,9 @@ def test_recordings_one_by_one_and_side_by_side(real: Run, tmp_path: Path) -> No
     assert isinstance(together[3][1], Problem)
     assert together[3][1].kind == "unreadable-speech"
     for path, found in together[:3]:
-        assert list(whole.recordings([path])) == [(path, found)]
+        [(named, alone)] = list(whole.recordings([path]))
+        assert (named, alone.seconds, alone.below) == (path, found.seconds, found.below)
+        assert rounded(alone.tags) == found.tags
         assert found.seconds == pytest.approx(soundfile.info(path).duration, abs=0.01)
     assert sum(len(found.tags) for _, found in together[:3]) > 0
 
@@ -148,6 +156,6 @@ def test_a_long_recording_is_tagged_stretch_by_stretch(
     one_by_one = []
     for stretch in cutting.stretches(tmp_path / "long.wav", "energy"):
         one_by_one += whole._stretch(stretch)
-    assert found.tags == one_by_one
+    assert rounded(one_by_one) == found.tags
     assert found.tags[-1].start > 4
     assert all(a.end <= b.start for a, b in pairwise(found.tags))

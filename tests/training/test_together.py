@@ -93,6 +93,14 @@ def largest_gap(one: Run, other: Run, name: str) -> float:
     return float(max(gaps))
 
 
+def close(one: dict[str, float], other: dict[str, float]) -> bool:
+    """Whether two epochs have the same figures, but for one rank: the 8 captions of the validation split are of four
+    kinds, two of a kind score alike, and which of them comes first is for the last bits of the weights to say."""
+    ranked = {key: 1.0 if "rank" in key else 1 / 8 for key in one if key.startswith(("search", "annotation"))}
+    rest = [{k: v for k, v in epoch.items() if k not in ranked} for epoch in (one, other)]
+    return rest[1] == pytest.approx(rest[0]) and all(abs(one[k] - other[k]) <= most for k, most in ranked.items())
+
+
 @pytest.mark.parametrize("recipe", WHOLE)
 def test_two_processes_give_the_weights_of_one(two: Path, tmp_path: Path, recipe: str) -> None:
     preset, settings = RECIPES[recipe]
@@ -114,7 +122,7 @@ def test_two_processes_give_the_weights_of_one(two: Path, tmp_path: Path, recipe
     assert len(mine) == len(theirs) == summary["epochs"]
     for one, other in zip(mine, theirs, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], rel=tolerance)
-        assert recipe == "bf16" or other == pytest.approx(one)
+        assert recipe == "bf16" or close(one, other)
     done = together.stage("train")
     assert done is not None
     assert done["summary"]["processes"] == 2

@@ -98,7 +98,7 @@ TABLES: dict[str, Table] = {
             "clustered by embeddings, not by sound": ("clustering.sound=false",),
             "no noise": ("clustering.noise=0.0",),
             "neither": ("clustering.sound=false", "clustering.noise=0.0"),
-            "plain k-means": ("clustering.method=kmeans",),
+            "spherical k-means": ("clustering.method=spherical",),
             "above .9 of the top score, .3 noise": ("grounding.min_relative=0.9", "clustering.noise=0.3"),
             "borders at .8 of the peak": ("grounding.border_height=0.8",),
             "borders at .5 of the peak": ("grounding.border_height=0.5",),

@@ -78,6 +78,7 @@ class TrainingConfig:
     frames: int = 1024
     temperature: float = 0.07
     spec_augment: bool = False
+    mean_epochs: int = 0  # at the start, that compare plain means whatever model.similarity is
     cells: float = 1.0  # share of each picture's cells that a minibatch sees, drawn anew for each; 1: all
     average: float = 0.0  # decay of the running mean of the weights; 0: none
     precision: str = "auto"  # auto | float32 | bf16

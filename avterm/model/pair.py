@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ class PairModel(nn.Module):
         if not config.head_level > 0:
             raise ConfigError(f"model.head_level: expected a number above 0, found {config.head_level}")
         self.config, self.image_size, self.mels = config, image_size, mels
+        self.similarity = config.similarity  # that of the moment: `comparing`
         self.speech = SpeechBranch(config, mels)
         self.image = nn.Linear(image_size, config.embedding)
         self.drop_channels = nn.Dropout(config.image_dropout) if config.image_dropout else None
@@ -78,7 +80,7 @@ class PairModel(nn.Module):
     def hear(self, mel: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and (B, ceil(T / stride), sound) what the layer before the last makes of each frame."""
         frames, sound = self.speech.hear(self.normalise(mel), lengths)
-        if self.config.normalise_speech and self.config.similarity != "mean":
+        if self.config.normalise_speech and self.similarity != "mean":
             frames = F.normalize(frames, dim=-1)
         return frames, sound
 
@@ -94,7 +96,7 @@ class PairModel(nn.Module):
 
     def finish_speech(self, means: Tensor) -> Tensor:
         """(N, D) means over frames → (N, D): L2 normalisation as section 3 has it."""
-        if self.config.normalise_speech and self.config.similarity == "mean":
+        if self.config.normalise_speech and self.similarity == "mean":
             return F.normalize(means, dim=-1)
         return means
 
@@ -105,13 +107,13 @@ class PairModel(nn.Module):
             channels = features.new_ones(len(features), *[1] * (features.ndim - 2), self.image_size)
             features = features * self.drop_channels(channels)
         cells = self.image(features)
-        if self.config.normalise_image and self.config.similarity != "mean":
+        if self.config.normalise_image and self.similarity != "mean":
             cells = F.normalize(cells, dim=-1)
         return cells
 
     def finish_image(self, means: Tensor) -> Tensor:
         """(N, D) means over cells → (N, D): L2 normalisation where configured; the paper has none."""
-        if self.config.normalise_image and self.config.similarity == "mean":
+        if self.config.normalise_image and self.similarity == "mean":
             return F.normalize(means, dim=-1)
         return means
 
@@ -120,10 +122,19 @@ class PairModel(nn.Module):
 
         Plain means of cells are taken before the map, which is linear: a hundredth of the work for 10 × 10 cells.
         """
-        if features.ndim > 2 and self.config.similarity == "mean":
+        if features.ndim > 2 and self.similarity == "mean":
             features = features.mean((1, 2))
         cells = self.project(features)
         return self.finish_image(cells if cells.ndim == 2 else cells.mean((1, 2)))
+
+    @contextmanager
+    def comparing(self, similarity: str) -> Iterator[None]:
+        """Within it, captions and pictures are compared, and so normalised, another way than they are configured."""
+        kept, self.similarity = self.similarity, similarity
+        try:
+            yield
+        finally:
+            self.similarity = kept
 
     def scores(
         self, mel: Tensor, lengths: Tensor, features: Tensor, gather: Callable[[Tensor], Tensor] = lambda part: part
@@ -132,7 +143,7 @@ class PairModel(nn.Module):
 
         `gather` may add the pictures of other processes, once they are embedded (or projected): C is then theirs too.
         """
-        if self.config.similarity == "mean":
+        if self.similarity == "mean":
             return self.embed_speech(mel, lengths) @ gather(self.embed_image(features)).T
         frames = self.speech_frames(mel, lengths)
         return self.match(frames, lengths, gather(self.project(features)))
@@ -140,4 +151,4 @@ class PairModel(nn.Module):
     def match(self, frames: Tensor, lengths: Tensor, cells: Tensor) -> Tensor:
         """(B, T', D) output frames, (B,) lengths in mel frames, (C, H, W, D) cells → (B, C) by the match map."""
         mask = frame_mask(lengths, frames.shape[1], self.stride)
-        return matchmap_scores(frames, mask, cells.flatten(1, -2), self.config.similarity)
+        return matchmap_scores(frames, mask, cells.flatten(1, -2), self.similarity)

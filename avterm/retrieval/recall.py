@@ -27,7 +27,7 @@ def score_blocks(
         pictures = _pictures(model, data, chunk, world)
         for start in world.part(np.arange(0, len(data), chunk)).tolist():
             batch = data.batch(np.arange(start, min(start + chunk, len(data))), frames).to(device)
-            if model.config.similarity == "mean":
+            if model.similarity == "mean":
                 spoken = model.embed_speech(batch.mel, batch.lengths)
                 parts = [spoken @ p.T for p in pictures]
             else:
@@ -38,7 +38,7 @@ def score_blocks(
 
 def _pictures(model: PairModel, data: PairData, chunk: int, world: World) -> list[Tensor]:
     """All distinct pictures, chunk by chunk, as embeddings (n, D) or cells (n, …, D)."""
-    mean = model.config.similarity == "mean"
+    mean = model.similarity == "mean"
     starts = range(0, len(data.distinct), chunk)
     whole = [np.arange(start, min(start + chunk, len(data.distinct))) for start in starts]
     inner = () if mean else data.store.backbone.shape[1:-1]

@@ -62,19 +62,19 @@ def best_captions(model: PairModel, store: FeatureStore, features: np.ndarray, r
 
 def _speech(model: PairModel, mel: Tensor, lengths: Tensor) -> Tensor:
     """(B, D) where the model compares means, else (B, T', D)."""
-    if model.config.similarity == "mean":
+    if model.similarity == "mean":
         return model.embed_speech(mel, lengths)
     return model.speech_frames(mel, lengths)
 
 
 def _image(model: PairModel, features: Tensor) -> Tensor:
     """(C, D) where the model compares means, else (C, h, w, D)."""
-    return model.embed_image(features) if model.config.similarity == "mean" else model.project(features)
+    return model.embed_image(features) if model.similarity == "mean" else model.project(features)
 
 
 def _scores(model: PairModel, speech: Tensor, lengths: Tensor, image: Tensor) -> np.ndarray:
     """float32 (B, C)."""
-    found = speech @ image.T if model.config.similarity == "mean" else model.match(speech, lengths, image)
+    found = speech @ image.T if model.similarity == "mean" else model.match(speech, lengths, image)
     scores: np.ndarray = found.float().cpu().numpy()
     return scores
 

@@ -83,7 +83,8 @@ class Trainer:
         batch = batch.to(self.device)
         if self.config.spec_augment:
             batch = mask_spectrogram(batch, self.model.mel_mean, generator, self.world)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+        with bf16, self.model.comparing(self.similarity):
             scores = self.scores(batch.mel, batch.lengths, batch.features)  # (B, B); local impostors: (n, n)
         images = batch.images if self.config.impostors == "global" else self.world.part(batch.images)
         loss = batch_loss(scores.float(), images, self.model, self.config, generator)
@@ -99,6 +100,12 @@ class Trainer:
                     self.average[name].copy_(value)
         per_pair = loss.detach()
         return per_pair / len(images) if self.config.loss == "impostor" else per_pair
+
+    @property
+    def similarity(self) -> str:
+        """What the current epoch compares by. Means teach at once what words go with what pictures, roughly; from
+        there a match map, which alone may stay for epochs where it began, finds which frames go with which cells."""
+        return "mean" if self.place.epoch < self.config.mean_epochs else self.config_whole.model.similarity
 
     def seed(self, step: int) -> int:
         """Of all that is drawn in a step of the current epoch."""
@@ -322,6 +329,8 @@ def training_fingerprint(run: Run) -> str:
         del training["impostors"]  # as before there was a choice: runs of then go on
     if training["cells"] == 1:
         del training["cells"]
+    if training["mean_epochs"] == 0:
+        del training["mean_epochs"]
     if model["image_dropout"] == 0:
         del model["image_dropout"]
     if not model["filters"]:

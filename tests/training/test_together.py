@@ -37,7 +37,8 @@ from tests.training.test_training import small_run, weights
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
-    "modern": ("modern", {"average": 0.9, "spec_augment": True, "cells": 0.5}),  # with dropout and batch normalisation
+    # with dropout and batch normalisation
+    "modern": ("modern", {"average": 0.9, "spec_augment": True, "cells": 0.5, "mean_epochs": 1}),
     "odd": ("modern", {"batch": 5}),
     "paper": ("paper", {"learning_rate": 1e-3}),
     "bf16": ("modern", {"precision": "bf16"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def weights(run: Run, name: str = "last") -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("stop_after", [1, 5, 9])
 def test_interrupted_or_not_the_weights_are_the_same(tmp_path: Path, recipe: str, stop_after: int) -> None:
     preset, _, pictures = recipe.partition(" ")
-    extra = {"average": 0.9, "cells": 0.5} if preset == "modern" else {"learning_rate": 1e-3}
+    extra = {"average": 0.9, "cells": 0.5, "mean_epochs": 1} if preset == "modern" else {"learning_rate": 1e-3}
     extra |= {"dropped": "image_dropout"} if pictures else {}
     whole = small_run(tmp_path / "whole", preset, **extra)
     train(whole, Silent())
@@ -92,6 +93,18 @@ def test_interrupted_or_not_the_weights_are_the_same(tmp_path: Path, recipe: str
         one, two = weights(whole, name), weights(cut, name)
         assert all(torch.equal(one[k], two[k]) for k in one)
     assert (whole.path / "metrics.jsonl").read_bytes() == (cut.path / "metrics.jsonl").read_bytes()
+
+
+def test_means_come_first_and_the_match_map_after_them(tmp_path: Path) -> None:
+    first, means, maps = (small_run(tmp_path / name, mean_epochs=n) for name, n in (("a", 1), ("b", 0), ("c", 0)))
+    means.config = dataclasses.replace(means.config, model=dataclasses.replace(means.config.model, similarity="mean"))
+    losses = []
+    for run in (first, means, maps):
+        train(run, Silent())
+        losses.append([json.loads(row)["loss"] for row in (run.path / "metrics.jsonl").read_text().splitlines()])
+    assert losses[0][0] == losses[1][0] != losses[2][0]
+    assert losses[0][1] != losses[1][1]
+    assert load_model(first.path / "checkpoints" / "last.safetensors").similarity == "misa"
 
 
 def test_done_is_done_and_other_settings_are_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def rows() -> list[Row]:
 def measure(preset: str, batch: int, frames: int, shape: tuple[int, ...], steps: int = 3) -> Row:
     """Epochs of a few steps, and the bare passes over their batches."""
     config = resolve(preset)
-    training = dataclasses.replace(config.training, batch=batch, pool_batches=1)
+    training = dataclasses.replace(config.training, batch=batch, pool_batches=1, mean_epochs=0)  # none of plain means
     config = dataclasses.replace(config, training=training)
     with scratch() as folder:
         run = fill_features(folder, config, batch * steps, batch * steps, frames, shape)
